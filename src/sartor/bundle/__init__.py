@@ -1,0 +1,1 @@
+"""Bundles: a folder that runs, with the evidence for what it claims."""

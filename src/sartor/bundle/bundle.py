@@ -1,0 +1,117 @@
+"""A Bundle is a folder that runs: load it and predict on what you have."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sartor.bundle.manifest import Manifest, VariantEntry, check_files, read_manifest
+from sartor.errors import BundleError
+from sartor.machine.device import this_machine
+from sartor.model.values import Signature
+from sartor.plan.candidates import Candidate
+from sartor.runtime import open_runtime
+from sartor.runtime.base import Array, Session
+from sartor.steps import prepare, read_steps, to_labels
+
+
+class Bundle:
+    """A loaded bundle. Make it with `Bundle.load`.
+
+    >>> bundle = Bundle.load("out")            # doctest: +SKIP
+    >>> bundle.predict("scan.png")             # doctest: +SKIP
+    [{'label': 'normal', 'probability': 0.98}]
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, variant: str, session: Session) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.variant = variant
+        entry = manifest.variants[variant]
+        self._session = session
+        self._steps = read_steps(entry.steps)
+        self._input = Signature.from_dict(entry.signature).inputs[0]
+        settings = Candidate.from_dict(entry.candidate).settings
+        self._fixed_rows = settings.batch if settings.shape == "fixed" else None
+
+    @classmethod
+    def load(cls, folder: str | Path, variant: str | None = None) -> Bundle:
+        """Load the chosen variant, or the one named.
+
+        Raises:
+            BundleError: no bundle, a changed file, an unknown variant, or a reduced-precision variant
+                that was proved on another kind of processor only.
+        """
+        path = Path(folder)
+        manifest = read_manifest(path)
+        name = variant or manifest.chosen
+        if name not in manifest.variants:
+            raise BundleError(f"no variant `{name}` in `{path}`", ", ".join(manifest.variants))
+        entry = manifest.variants[name]
+        check_files(path, manifest, entry.files)
+        _check_processor(path, manifest, name, entry)
+        candidate = Candidate.from_dict(entry.candidate)
+        session = open_runtime(candidate.runtime).load(path / entry.files[0], candidate.settings)
+        return cls(path, manifest, name, session)
+
+    def prepare(self, value: Any) -> Array:
+        """What the model takes, out of what a user has: see `sartor.steps.prepare`."""
+        return prepare(self._steps, value, self._input.shape[1:], np.dtype(self._input.dtype))
+
+    def outputs(self, value: Any) -> Array:
+        """First output (n, ...) of the model for one row or many.
+
+        Raises:
+            InputError: the value does not fit the model; shows expected and got.
+        """
+        return self.run_prepared(self.prepare(value))
+
+    def run_prepared(self, batch: Array) -> Array:
+        """First output for rows that are prepared already; a fixed shape is fed in full calls."""
+        size = self._fixed_rows or len(batch)
+        collected = []
+        for first in range(0, len(batch), size):
+            rows = batch[first : first + size]
+            fed = np.ascontiguousarray(np.resize(rows, (size, *rows.shape[1:])))
+            collected.append(np.array(self._session.run({self._input.name: fed})[0][: len(rows)], copy=True))
+        return np.concatenate(collected)
+
+    def predict(self, value: Any) -> list[dict[str, Any]]:
+        """One answer a row: `{"label", "probability"}`, or `{"value"}` for a regression."""
+        scores = self.manifest.variants[self.variant].scores
+        return to_labels(self.outputs(value), self.manifest.classes, scores)
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What was measured, checked against its checksum."""
+        check_files(self.folder, self.manifest, ("evidence.json",))
+        found: dict[str, Any] = json.loads((self.folder / "evidence.json").read_text(encoding="utf-8"))
+        return found
+
+
+def _check_processor(folder: Path, manifest: Manifest, name: str, entry: VariantEntry) -> None:
+    here = this_machine().isa_class
+    if here == manifest.isa_class or here in proved_elsewhere(folder, name):
+        return
+    if entry.reduced_precision:
+        raise BundleError(
+            f"variant `{name}` computes in reduced precision and was proved on {manifest.isa_class}, not on {here}",
+            f"a variant proved on {here}, or one in f32: "
+            + (", ".join(n for n, e in manifest.variants.items() if not e.reduced_precision) or "none here"),
+            f"prove it here with `sartor measure {folder} --data SOURCE`",
+        )
+    warnings.warn(f"proved on {manifest.isa_class}; speed on {here} is not known", stacklevel=3)
+
+
+def proved_elsewhere(folder: Path, variant: str) -> set[str]:
+    """Kinds of processor on which `sartor measure` proved a variant after it was written."""
+    proofs = set()
+    for file in (folder / "proofs").glob("*.json"):
+        proof = json.loads(file.read_text(encoding="utf-8"))
+        if proof.get("variant") == variant and proof.get("outcome") == "met":
+            proofs.add(str(proof.get("isa_class")))
+    return proofs

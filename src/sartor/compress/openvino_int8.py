@@ -1,0 +1,98 @@
+"""8-bit integers for OpenVINO, by NNCF, and its file format.
+
+ResNet-18 at 3x64x64 on an AMD EPYC with AVX512-VNNI: f32 10.7 ms, bf16 5.7,
+int8 3.3; with 2 threads 6.0, 3.2 and 1.6.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sartor.compress.calibration import pieces
+from sartor.compress.onnx_file import looks_like_transformer, read_whole
+from sartor.compress.quiet import quiet
+from sartor.compress.values import StepResult, Work
+from sartor.errors import CandidateError
+from sartor.runtime.refusal import load_refusal
+from sartor.runtime.telemetry import silence_openvino_telemetry
+
+
+def read_model(path: Path) -> Any:
+    """An OpenVINO model from .onnx.
+
+    Raises:
+        CandidateError: `unsupported`, naming the operator that OpenVINO lacks.
+    """
+    silence_openvino_telemetry()
+    import openvino
+
+    try:
+        return openvino.Core().read_model(str(path))
+    except RuntimeError as error:
+        raise load_refusal("OpenVINO", error) from error
+
+
+def save_model(model: Any, path: Path, *, half: bool = False) -> Path:
+    """Write the .xml with its .bin beside it; `half` stores weights as fp16. Returns `path`."""
+    import openvino
+
+    openvino.save_model(model, str(path), compress_to_fp16=half)
+    return path
+
+
+def quantize_static(work: Work) -> StepResult:
+    """Requires calibration rows. Ensures 8-bit weights and activations. Changes the numbers."""
+    model = read_model(work.source.path)
+    with quiet():
+        import nncf
+
+        nncf.set_log_level(50)  # its handler has kept the stdout of its import
+        quantized = nncf.quantize(model, _dataset(work), **_options(work))
+    main = save_model(quantized, work.folder / "model.xml")
+    quantizers = sum(op.get_type_name() == "FakeQuantize" for op in quantized.get_ops())
+    if quantizers == 0:
+        raise CandidateError("unsupported", "nothing to quantize: no operator with 8-bit kernels has weights")
+    return StepResult(main, changed=True, notes=(f"{quantizers} activations in 8 bits",))
+
+
+def _dataset(work: Work) -> Any:
+    import nncf
+
+    # One row at a time: NNCF's ranges are means over items, so that an item must be a row.
+    return nncf.Dataset(list(pieces(work.source, work.rows, 1)))
+
+
+def _options(work: Work) -> dict[str, Any]:
+    import nncf
+
+    calibration = str(work.step.setting("calibration", "minmax"))
+    preset = nncf.QuantizationPreset.MIXED if calibration == "mixed" else nncf.QuantizationPreset.PERFORMANCE
+    transformer = looks_like_transformer(read_whole(work.source.path))
+    return {
+        "preset": preset,
+        "subset_size": len(next(iter(work.rows.values()))),
+        "fast_bias_correction": True,
+        "model_type": nncf.ModelType.TRANSFORMER if transformer else None,
+        "advanced_parameters": _advanced(work, calibration),
+    }
+
+
+def _advanced(work: Work, calibration: str) -> Any:
+    """Ranges of activations: `minmax` covers every value seen, as its name says.
+
+    `mixed` keeps NNCF's own estimate, the mean over rows of each row's extremes, which cuts rows that are
+    louder than most. `percentile` is the mean over rows of the 1e-4 and 1 - 1e-4 quantiles.
+    """
+    import nncf
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    exact = work.machine.exact_int8
+    parameters = nncf.AdvancedQuantizationParameters(
+        overflow_fix=nncf.OverflowFix.DISABLE if exact else nncf.OverflowFix.ENABLE
+    )
+    if calibration == "minmax":
+        parameters.activations_range_estimator_params = RangeEstimatorParametersSet.MINMAX
+    if calibration == "percentile":
+        parameters.activations_range_estimator_params = RangeEstimatorParametersSet.MEAN_QUANTILE
+    return parameters

@@ -1,0 +1,83 @@
+"""Rows as a source gives them: read, but not yet checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.errors import DataError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one source holds.
+
+    Attributes:
+        inputs: (n, ...) of any type.
+        labels: (n,) texts or numbers, as they stand in the source.
+        groups: (n,) texts or numbers; None when ungrouped.
+        given: row numbers of the splits that the source brings with it.
+        classes: class names in the source's own order; empty when it has none.
+        input_steps: declared steps that turn what a user has into `inputs`.
+    """
+
+    inputs: Array
+    labels: Array
+    groups: Array | None = None
+    given: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    input_steps: tuple[dict[str, Any], ...] = ()
+
+
+def join(parts: Sequence[tuple[str, Rows]]) -> Rows:
+    """One Rows out of several, each under the name of its split.
+
+    Raises:
+        DataError: parts whose rows have different shapes.
+    """
+    for split, part in parts:
+        _check_joins(split, part, parts[0][1])
+    starts = np.cumsum([0, *(len(part.inputs) for _, part in parts)])
+    numbers = [np.arange(low, high, dtype=np.int64) for low, high in pairwise(starts)]
+    given = {split: rows for (split, _), rows in zip(parts, numbers, strict=True)}
+    every = [part for _, part in parts]
+    return Rows(
+        inputs=np.concatenate([part.inputs for part in every]),
+        labels=np.concatenate([part.labels for part in every]),
+        groups=_join_groups(every),
+        given=given,
+        classes=every[0].classes,
+        input_steps=every[0].input_steps,
+    )
+
+
+def _join_groups(parts: Sequence[Rows]) -> Array | None:
+    groups = [part.groups for part in parts if part.groups is not None]
+    return np.concatenate(groups) if len(groups) == len(parts) else None
+
+
+def _check_joins(split: str, part: Rows, first: Rows) -> None:
+    if len(part.inputs) != len(part.labels):
+        raise DataError(
+            f"{len(part.inputs)} inputs but {len(part.labels)} labels in {split}",
+            "one label per input",
+            "check how the two were saved",
+        )
+    if part.inputs.shape[1:] != first.inputs.shape[1:]:
+        raise DataError(
+            f"rows of shape {part.inputs.shape[1:]} in {split}, of shape {first.inputs.shape[1:]} elsewhere",
+            "one shape for all splits",
+            "prepare all splits alike",
+        )
+    if (part.labels.dtype.kind in "OU") != (first.labels.dtype.kind in "OU"):
+        raise DataError(
+            f"{split} has labels of type {part.labels.dtype}, others {first.labels.dtype}",
+            "one kind of labels",
+        )

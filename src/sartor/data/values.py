@@ -1,0 +1,51 @@
+"""The values of the data room: a Dataset and its Splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["classification", "regression"]
+SPLIT_NAMES = ("train", "calibrate", "select", "confirm")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows with their labels, checked and complete.
+
+    Attributes:
+        inputs: (n, ...) float32 or uint8; images are (n, channels, height, width) after decoding.
+        labels: (n,) int64 class numbers, or float64 targets for regression.
+        classes: class names in the order of the class numbers; empty for regression.
+        groups: (n,) int64 group numbers; rows of one group stay in one split. None when ungrouped.
+        given: row numbers of the splits the source brought with it (a subset of SPLIT_NAMES).
+        input_steps: declared steps that turned what the user has (an image file) into `inputs`, as
+            plain dictionaries for the bundle.
+        source: what the Need said.
+    """
+
+    inputs: NDArray[Any]
+    labels: NDArray[Any]
+    classes: tuple[str, ...]
+    kind: Kind
+    source: str
+    groups: NDArray[np.int64] | None = None
+    given: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    input_steps: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Row numbers of each split, disjoint; `dropped` left confirm because they also stand elsewhere."""
+
+    train: NDArray[np.int64]
+    calibrate: NDArray[np.int64]
+    select: NDArray[np.int64]
+    confirm: NDArray[np.int64]
+    dropped: NDArray[np.int64]
+    hashes: Mapping[str, str]  # split name -> hash of its rows and labels, in order
+    how: str  # one sentence: given, or made by which rule

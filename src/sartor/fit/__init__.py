@@ -1,0 +1,1 @@
+"""The main job: search the candidates, judge them, and write the bundle."""

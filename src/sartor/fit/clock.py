@@ -1,0 +1,37 @@
+"""The time budget of one run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Counts from its creation.
+
+    Attributes:
+        budget: seconds that the whole run may take.
+        reserve: seconds kept for timing the finalists, confirming and writing.
+    """
+
+    budget: float
+    reserve: float
+    started: float = field(default_factory=time.monotonic)
+
+    def spent(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.started
+
+    def left(self) -> float:
+        """Seconds left for the search, with the reserve kept back; negative when it is over."""
+        return self.budget - self.reserve - self.spent()
+
+    def search_goes_on(self) -> bool:
+        """Whether there is time for another trial."""
+        return self.left() > 0
+
+
+def clock_for(budget: float) -> Clock:
+    """A clock that keeps a quarter of a small budget, at most 40 s, for the finals."""
+    return Clock(budget, min(0.25 * budget, 40.0))

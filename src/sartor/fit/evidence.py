@@ -1,0 +1,131 @@
+"""Evidence: everything that a verdict rests on, as plain values; and the object that `fit --json` prints."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from sartor.bundle.values import Verdict
+from sartor.data.values import SPLIT_NAMES
+from sartor.figures import Figure
+from sartor.fit.board import Standing
+from sartor.fit.feasible import Nearest
+from sartor.fit.prove import Proof
+from sartor.fit.search import Search
+
+SCHEMA_VERSION = 1
+_VERSIONS = ("sartor", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "scikit-learn", "scipy")
+
+
+def evidence_of(search: Search, proof: Proof) -> dict[str, Any]:
+    """What stands in `evidence.json` and feeds the report."""
+    return {
+        **_common(search),
+        "verdict": proof.verdict.outcome,
+        "sentence": proof.verdict.sentence,
+        "limits": [limit.as_dict() for limit in proof.verdict.limits],
+        "chosen": proof.chosen,
+        "zero": proof.zero,
+        "speedup": proof.finals.timed[proof.chosen].speedup.as_dict(),
+        "resolution": proof.finals.resolution,
+        "noisy": proof.finals.noisy,
+        "repeated_rounds": proof.finals.repeated,
+        "quality_split": proof.quality_split,
+        "quality": {name: figure.as_dict() for name, figure in proof.quality.items()},
+        "memory": {name: figure.as_dict() for name, figure in proof.memory.items()},
+        "openings_before": proof.opening,
+    }
+
+
+def provisional_evidence(search: Search, sentence: str) -> dict[str, Any]:
+    """Evidence of a bundle that is only the best so far."""
+    return {**_common(search), "verdict": "not_met", "sentence": sentence, "limits": []}
+
+
+def _common(search: Search) -> dict[str, Any]:
+    run = search.run
+    splits = run.data.splits
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "need": run.need.as_dict(),
+        "metric": run.need.metric,
+        "confidence": run.need.confidence,
+        "candidates": [standing.as_dict() for standing in search.board.all()],
+        "refusals": [{"what": refusal.what, "why": refusal.why} for refusal in search.board.refusals],
+        "baseline_model": search.baseline,
+        "splits": {
+            "rows": {name: len(run.data.rows(name)) for name in SPLIT_NAMES},
+            "dropped": len(splits.dropped),
+            "how": splits.how,
+            "hashes": dict(splits.hashes),
+        },
+        "classes": list(run.data.dataset.classes),
+        "training": {
+            name: {key: value for key, value in source.training.items() if key not in ("path", "signature")}
+            for name, source in search.sources.items()
+            if source.training
+        },
+        "models": {name: {"parameters": source.parameters} for name, source in search.sources.items()},
+        "machine": {**run.machine.as_dict(), "isa_class": run.machine.isa_class},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS},
+        "trials": {"run": run.trials.run, "reused": run.trials.reused},
+        "elapsed_s": run.clock.spent(),
+    }
+
+
+def json_of(search: Search, proof: Proof, bundle: str) -> dict[str, Any]:
+    """The object that `fit --json` prints for a met or unmet Need."""
+    chosen, zero = search.board[proof.chosen], search.board[proof.zero]
+    speedup = proof.finals.timed[proof.chosen].speedup
+    return {
+        **_verdict_part(proof.verdict),
+        "chosen": chosen.candidate.as_dict(),
+        "baseline": _figures_part(zero, proof),
+        "measured": _figures_part(chosen, proof),
+        "speedup": {
+            "value": speedup.value,
+            "low": speedup.low,
+            "high": speedup.high,
+            "resolution": proof.finals.resolution,
+        },
+        "noisy": proof.finals.noisy,
+        **_run_part(search, bundle),
+    }
+
+
+def unchosen_json(
+    search: Search, verdict: Verdict, bundle: str, binding: str | None = None, nearest: Nearest | None = None
+) -> dict[str, Any]:
+    """The object that `fit --json` prints when nothing was chosen: infeasible, or out of budget too early."""
+    infeasible = {"binding": binding, "nearest": nearest.as_dict() if nearest else None} if binding else {}
+    nothing = dict.fromkeys(("chosen", "baseline", "measured", "speedup"))
+    return {**_verdict_part(verdict), **infeasible, **nothing, "noisy": False, **_run_part(search, bundle)}
+
+
+def _verdict_part(verdict: Verdict) -> dict[str, Any]:
+    limits = [limit.as_dict() for limit in verdict.limits]
+    return {"verdict": verdict.outcome, "sentence": verdict.sentence, "limits": limits}
+
+
+def _run_part(search: Search, bundle: str) -> dict[str, Any]:
+    trials = search.run.trials
+    counted = {"total": trials.run + trials.reused, "run": trials.run, "reused": trials.reused}
+    return {"trials": counted, "elapsed_s": search.run.clock.spent(), "bundle": bundle}
+
+
+def _figures_part(standing: Standing, proof: Proof) -> dict[str, Any]:
+    figures: Mapping[str, Figure] = proof.finals.timed[standing.id].figures
+    quality, memory = proof.quality[standing.id], proof.memory[standing.id]
+    return {
+        "id": standing.id,
+        "latency_p50_s": figures["latency_p50"].value,
+        "latency_p99_s": figures["latency_p99"].value,
+        "throughput_per_s": figures["throughput"].value,
+        "quality": quality.value,
+        "quality_low": quality.low,
+        "quality_high": quality.high,
+        "size_bytes": standing.size_bytes,
+        "memory_bytes": round(memory.value),
+    }

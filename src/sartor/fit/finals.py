@@ -1,0 +1,170 @@
+"""The finals: time a few candidates over fresh launches against candidate zero, and choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sartor.bundle.values import Variant
+from sartor.figures import Figure
+from sartor.fit.board import Standing
+from sartor.fit.run import Run
+from sartor.measure.latency import Feed, Launches, Seconds, time_launches
+from sartor.measure.noise import NoiseGate
+from sartor.measure.quantiles import (
+    calls_needed,
+    mean_bounds_of_launches,
+    quantile_bounds,
+    ratio_bounds,
+    resolution,
+)
+from sartor.measure.statistics import Bounds
+from sartor.need import Limit
+
+LAUNCHES = 5
+_ROUNDS = 10
+_LEAST_CALLS = 400  # of one variant in one launch, where they are fast
+QUANTILES = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What the launches said of one candidate.
+
+    Attributes:
+        figures: `latency_p50`, `latency_p90`, `latency_p99` and `throughput`.
+        speedup: candidate zero's median over this one's, paired by launch.
+    """
+
+    figures: Mapping[str, Figure]
+    speedup: Figure
+
+
+@dataclass(frozen=True)
+class Finals:
+    """All finalists timed together.
+
+    Attributes:
+        zero: the uncompressed candidate that was fastest, the one that speed-ups speak of.
+        timed: by candidate.
+        resolution: share by which two launches of one and the same variant may differ here.
+    """
+
+    zero: str
+    timed: Mapping[str, Timed]
+    resolution: float
+    noisy: bool
+    repeated: int
+
+
+def time_finalists(
+    run: Run, finalists: Sequence[Standing], zeros: Sequence[Standing], feed: Feed, launches: int = LAUNCHES
+) -> Finals:
+    """Time finalists and the uncompressed candidates in groups of fresh workers.
+
+    The fastest uncompressed candidate of the screen runs twice in every group: the A/A pair.
+
+    Raises:
+        CandidateError: one of them does not run any more.
+    """
+    variants: dict[str, Variant] = {}
+    for standing in [*zeros, *finalists]:
+        assert standing.variant is not None
+        variants[standing.id] = standing.variant
+    again = f"{zeros[0].id} again"
+    variants[again] = variants[zeros[0].id]
+    alpha = (1.0 - run.need.confidence) / max(1, len(finalists))
+    calls = max(_LEAST_CALLS, 2 * _calls_for(run.performance_limits, alpha) // launches)
+    found = time_launches(
+        variants,
+        feed,
+        NoiseGate(),
+        launches=launches,
+        rounds=_ROUNDS,
+        calls_wanted=calls,
+        on_launch=lambda done: run.watch.tried(f"launch {done} of {launches}", f"{len(variants)} workers"),
+    )
+    return _summarise(run, found, [s.id for s in zeros], again, alpha)
+
+
+def _calls_for(limits: Sequence[Limit], alpha: float) -> int:
+    return max(
+        (calls_needed(QUANTILES[limit.name], alpha) for limit in limits if limit.name in QUANTILES), default=0
+    )
+
+
+def _summarise(run: Run, found: Launches, zeros: Sequence[str], again: str, alpha: float) -> Finals:
+    seconds = found.seconds
+    zero = min(zeros, key=lambda name: _median(seconds[name]))
+    batch = run.need.workload.batch
+    timed = {
+        name: Timed(
+            launch_figures(launches, batch, alpha, run.need.seed),
+            _speedup(seconds[zero], launches, alpha) if name != zero else Figure.exact(1.0, ""),
+        )
+        for name, launches in seconds.items()
+        if name != again
+    }
+    twins = list(zip(seconds[zeros[0]], seconds[again], strict=True))
+    spread = resolution(twins, 1.0 - run.need.confidence)
+    return Finals(zero, timed, spread, found.noisy, found.repeated)
+
+
+def _median(launches: Sequence[Seconds]) -> float:
+    return float(np.median([np.median(launch) for launch in launches]))
+
+
+def launch_figures(launches: Sequence[Seconds], batch: int, alpha: float, seed: int) -> dict[str, Figure]:
+    """Quantiles and throughput of one variant, with one-sided bounds at 1 - alpha."""
+    figures = {
+        name: _measured(quantile_bounds(launches, q, alpha, seed), "s") for name, q in QUANTILES.items()
+    }
+    rates = [batch / float(launch.mean()) for launch in launches]
+    figures["throughput"] = _measured(mean_bounds_of_launches(rates, alpha), "1/s")
+    return figures
+
+
+def _speedup(zero: Sequence[Seconds], own: Sequence[Seconds], alpha: float) -> Figure:
+    return _measured(ratio_bounds(list(zip(zero, own, strict=True)), alpha), "")
+
+
+def _measured(bounds: Bounds, unit: str) -> Figure:
+    return Figure(bounds.value, unit, bounds.low, bounds.high, "measured")
+
+
+def objective(run: Run, standing: Standing, figures: Mapping[str, Figure] | None = None) -> float:
+    """What the Need minimises, as a number where smaller is better."""
+    minimise = run.need.minimise
+    if minimise == "size":
+        return float(standing.size_bytes or 0)
+    if minimise == "memory":
+        return float(standing.memory_bytes or 0)
+    if figures is None:
+        return standing.seconds if standing.seconds is not None else float("inf")
+    return figures["latency_p50"].value if minimise == "latency" else -figures["throughput"].value
+
+
+def rank(run: Run, standings: Sequence[Standing], finals: Finals) -> list[Standing]:
+    """Best first. Within the machine's resolution of the best, the simpler recipe goes first."""
+    by_value = sorted(
+        standings,
+        key=lambda s: (objective(run, s, finals.timed[s.id].figures), s.candidate.recipe.complexity),
+    )
+    if not by_value or run.need.minimise in ("size", "memory"):
+        return by_value
+    best = finals.timed[by_value[0].id].figures["latency_p50"].value
+    tied = [
+        s
+        for s in by_value
+        if finals.timed[s.id].figures["latency_p50"].value <= best * (1 + finals.resolution)
+    ]
+    tied.sort(
+        key=lambda s: (
+            s.candidate.recipe.complexity,
+            s.candidate.settings.precision != "f32",
+            finals.timed[s.id].figures["latency_p50"].value,
+        )
+    )
+    return tied + [s for s in by_value if s not in tied]

@@ -1,0 +1,80 @@
+"""Opening what the Need names: models and data, checked before anything is written or trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sartor.data.sources import open_data
+from sartor.data.split import make_splits
+from sartor.data.values import Dataset, Splits
+from sartor.errors import ModelError
+from sartor.fit.limits import provable, working_limits
+from sartor.model.open import open_model
+from sartor.model.values import Model
+from sartor.model.zoo import why_not
+from sartor.need import Limit, Need
+from sartor.plan.candidates import Refusal
+from sartor.steps import read_steps
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the Need names, opened.
+
+    Attributes:
+        models: those that can take the data's rows.
+        refusals: zoo models that cannot, with the reason.
+        limits: the limits to prove, implied ones included.
+        provable: what the confirm split can prove at best, in words.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    models: tuple[Model, ...]
+    refusals: tuple[Refusal, ...]
+    limits: tuple[Limit, ...]
+    provable: tuple[str, ...]
+
+
+def open_inputs(need: Need, base: Path) -> Opened:
+    """Open models and data, make the splits, and check that every limit could be proved.
+
+    Raises:
+        InputError: the first thing that is wrong.
+    """
+    models = tuple(open_model(reference, base) for reference in need.model)
+    _refuse_twins(models)
+    steps = read_steps(need.preprocess or ())
+    size = next((tuple(spec["resize"]) for spec in need.preprocess or () if "resize" in spec), None)
+    dataset = open_data(need.data, need.task, base, size)
+    splits = make_splits(dataset, trains=any(_trains(need, model) for model in models), seed=need.seed)
+    limits = working_limits(need, len(splits.confirm))
+    said = provable(limits, need.confidence, 0, len(splits.confirm))
+    shape = dataset.inputs.shape[1:] if not steps else None
+    refused = {model.name: why for model in models if (why := _unfit(model, shape))}
+    if len(refused) == len(models):
+        name, why = next(iter(refused.items()))
+        raise ModelError(
+            f"no model of the Need takes these rows; {name}: {why}", "a model that does", "zoo:mlp takes any"
+        )
+    kept = tuple(model for model in models if model.name not in refused)
+    refusals = tuple(Refusal(name, why) for name, why in refused.items())
+    return Opened(dataset, splits, kept, refusals, limits, tuple(said))
+
+
+def _trains(need: Need, model: Model) -> bool:
+    return model.trainable if need.train == "auto" else bool(need.train) and model.kind != "onnx"
+
+
+def _unfit(model: Model, shape: tuple[int, ...] | None) -> str | None:
+    if model.kind != "zoo" or shape is None:
+        return None
+    return why_not(model.reference.removeprefix("zoo:").partition("(")[0].strip(), shape)
+
+
+def _refuse_twins(models: tuple[Model, ...]) -> None:
+    names = [model.name for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ModelError(f"two models are called `{twice}`", "every model once", "rename one of the files")

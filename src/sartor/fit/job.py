@@ -1,0 +1,71 @@
+"""The building worker: exports, trains and compresses. `python -m sartor.fit.job`.
+
+It holds torch and the quantizers, so that the process that searches stays small and outlives them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sartor.compress.build import build
+from sartor.measure.child import Send, serve
+from sartor.model.values import ExportedModel, Signature
+from sartor.plan.recipe import Recipe
+from sartor.train.job import export_untrained, train_and_export
+from sartor.train.values import TrainingSettings
+
+
+def _export(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    return export_untrained(
+        request["reference"],
+        base=Path(request["base"]),
+        inputs_path=Path(request["inputs"]),
+        outputs=request["outputs"],
+        seed=request["seed"],
+        threads=request["threads"],
+        to=Path(request["to"]),
+    )
+
+
+def _train(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    return train_and_export(
+        request["reference"],
+        base=Path(request["base"]),
+        inputs_path=Path(request["inputs"]),
+        labels_path=Path(request["labels"]),
+        rows=Path(request["rows"]),
+        outputs=request["outputs"],
+        kind=request["kind"],
+        settings=TrainingSettings(**request["settings"]),
+        seed=request["seed"],
+        threads=request["threads"],
+        to=Path(request["to"]),
+        report=lambda progress: report(progress.as_dict()),
+    )
+
+
+def _build(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    rows = np.load(request["rows"])[: request["most_rows"]]
+    array = np.load(request["inputs"], mmap_mode="r")
+    built = build(
+        Recipe.from_dict(request["recipe"]),
+        ExportedModel(
+            Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"]
+        ),
+        request["runtime"],
+        {request["input_name"]: np.ascontiguousarray(array[rows])},
+        Path(request["to"]),
+    )
+    return {"path": str(built.path), "size_bytes": built.size_bytes, "notes": list(built.notes)}
+
+
+def main() -> None:
+    """Serve until stdin closes."""
+    serve({"export": _export, "train": _train, "build": _build})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Keeping the best so far on disk as a usable bundle, marked as not proved until it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sartor.bundle.values import Variant
+from sartor.bundle.write import Contents, Part, write_bundle
+from sartor.fit.evidence import evidence_of, provisional_evidence
+from sartor.fit.prove import Proof
+from sartor.fit.search import Search
+from sartor.fit.stages import Source
+from sartor.runtime.base import Array
+from sartor.steps import scores_kind
+
+_SENTENCE = "Not proved yet: the best so far of a search that goes on or was interrupted."
+
+
+def keep_provisional(search: Search, path: Path, variant: Variant, source: Source, outputs: Array) -> None:
+    """Write the best so far; it loads and predicts, and says that nothing is proved."""
+    part = _part(search, variant, source, outputs)
+    evidence = provisional_evidence(search, _SENTENCE)
+    contents = _contents(search, "not_met", {variant.id: part}, variant.id, evidence, provisional=True)
+    write_bundle(path, contents, search.run.need)
+
+
+def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
+    """Write the chosen variant, with candidate zero beside it, and the evidence; gives the evidence."""
+    evidence = evidence_of(search, proof)
+    parts = {}
+    for name in dict.fromkeys((proof.chosen, proof.zero)):
+        standing = search.board[name]
+        source = search.sources[standing.candidate.model]
+        assert standing.variant is not None
+        outputs = standing.seen.outputs if standing.seen else search.outputs_on_select(source)
+        parts[name] = _part(search, standing.variant, source, outputs)
+    outcome = proof.verdict.outcome
+    write_bundle(
+        path, _contents(search, outcome, parts, proof.chosen, evidence, provisional=False), search.run.need
+    )
+    return evidence
+
+
+def _part(search: Search, variant: Variant, source: Source, outputs: Array) -> Part:
+    steps = (*search.run.data.dataset.input_steps, *source.inputs.steps)
+    scores = scores_kind(outputs) if search.run.need.kind == "classification" else "logits"
+    return Part(variant, source.signature, steps, scores)
+
+
+def _contents(
+    search: Search,
+    outcome: str,
+    parts: dict[str, Part],
+    chosen: str,
+    evidence: dict[str, Any],
+    *,
+    provisional: bool,
+) -> Contents:
+    run = search.run
+    return Contents(
+        outcome=outcome,
+        provisional=provisional,
+        chosen=chosen,
+        parts=parts,
+        classes=run.data.dataset.classes,
+        machine=run.machine.as_dict(),
+        isa_class=run.machine.isa_class,
+        data_hashes=run.data.splits.hashes,
+        evidence=evidence,
+    )

@@ -1,0 +1,294 @@
+"""Proving: time the finalists, open confirm once, and turn what was measured into a Verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sartor.bundle.manifest import file_hash
+from sartor.bundle.values import LimitResult, Verdict
+from sartor.figures import Figure
+from sartor.fit.board import Standing
+from sartor.fit.finals import Finals, objective, rank, time_finalists
+from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, quality_key
+from sartor.fit.racing import read_split
+from sartor.fit.screening import feed_for
+from sartor.fit.search import Search, screened_objective, zeros_of
+from sartor.fit.wording import met_sentence, not_met_sentence
+from sartor.measure.memory import peak_memory
+from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds
+from sartor.measure.quantiles import mean_bounds_of_launches
+from sartor.need import Limit
+
+_FASTEST = 2  # finalists by the objective; one more stands for safety
+_MEMORY_LAUNCHES = 3
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The end of the search.
+
+    Attributes:
+        chosen: the candidate that goes into the bundle, also when it does not meet the Need.
+        zero: the uncompressed candidate that speed-ups speak of.
+        quality: the metric of chosen and zero with bounds, on `quality_split`.
+        opening: how many earlier openings of the confirm split there were; None when it stayed closed.
+    """
+
+    verdict: Verdict
+    chosen: str
+    zero: str
+    finals: Finals
+    memory: Mapping[str, Figure]
+    quality: Mapping[str, Figure]
+    quality_split: str
+    opening: int | None
+
+
+def prove(search: Search) -> Proof | None:
+    """Choose and prove; None when no candidate ever ran.
+
+    Raises:
+        CandidateError: a finalist that ran before does not run any more.
+    """
+    run, board = search.run, search.board
+    pool = _finalists(search)
+    if not pool:
+        return None
+    sources = {s.candidate.model: search.sources[s.candidate.model] for s in pool}
+    zeros = [zero for source in sources.values() for zero in zeros_of(search, source)]
+    pool = [board[s.id] for s in pool if s.id not in {zero.id for zero in zeros}]
+    run.jobs.close()  # its memory and threads would stand beside what is timed
+    run.watch.phase("time the finalists over fresh launches", 5)
+    feed = feed_for(run, next(iter(sources.values())), "select")
+    finals = time_finalists(run, pool, zeros, feed)
+    everyone = [*pool, *zeros]
+    for standing in everyone:
+        changes = {"figures": dict(finals.timed[standing.id].figures)}
+        board.update(standing.id, **changes, **({"status": "finalist"} if standing.alive else {}))
+    memory = _memory(search, everyone)
+    return _decide(search, [board[s.id] for s in everyone], finals, memory)
+
+
+def _finalists(search: Search) -> list[Standing]:
+    """Fastest first by the screen, and the one whose quality is safest; without hope, the best so far."""
+    run = search.run
+    passed = [s for s in search.board.alive() if s.variant is not None and s.seen is not None]
+    likely = sorted((s for s in passed if s.likely), key=lambda s: screened_objective(run, s))
+    if likely:
+        safest = max(likely, key=lambda s: _safety(search, s))
+        fastest = likely[:_FASTEST]
+        return fastest if any(s.id == safest.id for s in fastest) else [*fastest, safest]
+    return sorted(passed, key=lambda s: _safety(search, s), reverse=True)[:_FASTEST]
+
+
+def _safety(search: Search, standing: Standing) -> float:
+    assert standing.seen is not None
+    return quality_key(search.run.need.metric, standing.seen, search.run.base)
+
+
+def _memory(search: Search, standings: Sequence[Standing]) -> dict[str, Figure]:
+    """Peak memory over fresh launches, of every finalist if the Need asks about memory."""
+    run = search.run
+    asked = run.need.minimise == "memory" or any(limit.name == "memory" for limit in run.limits)
+    figures = {}
+    for standing in standings if asked else ():
+        figures[standing.id] = measure_memory(search, standing)
+        search.board.update(standing.id, memory_bytes=round(figures[standing.id].value))
+    return figures
+
+
+def measure_memory(search: Search, standing: Standing) -> Figure:
+    """Peak resident memory of a candidate over fresh launches."""
+    assert standing.variant is not None
+    feed = feed_for(search.run, search.sources[standing.candidate.model], "select")
+    peaks = [float(peak_memory(standing.variant, feed)) for _ in range(_MEMORY_LAUNCHES)]
+    bounds = mean_bounds_of_launches(peaks, 1.0 - search.run.need.confidence)
+    return Figure(bounds.value, "B", max(0.0, bounds.low), bounds.high, "measured")
+
+
+def _decide(
+    search: Search, everyone: Sequence[Standing], finals: Finals, memory: Mapping[str, Figure]
+) -> Proof:
+    run = search.run
+    allowed = [s for s in everyone if not _broken(run.performance_limits, s, memory)]
+    hopeful = [s for s in allowed if s.likely]
+    order = _prefer_zero(rank(run, hopeful, finals), finals)
+    finalists = _with_fallback(search, order)
+    if not finalists:
+        chosen = _best_so_far(search, everyone, finals, memory)
+        return _conclude(search, chosen, finals, memory, None, None)
+    confirmed, opening, shares = _confirm(search, finalists)
+    winner = confirmed.winner or max(finalists, key=lambda s: _safety(search, s)).id
+    alpha = confirmed.alpha if confirmed.winner else shares.fallback if len(finalists) > 1 else shares.first
+    chosen = next(s for s in finalists if s.id == winner)
+    return _conclude(search, chosen, finals, memory, opening, alpha)
+
+
+def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
+    """Never slower: the best goes first only if it is proved faster than candidate zero, else zero does."""
+    if not order or order[0].id == finals.zero:
+        return order
+    zero = [s for s in order if s.id == finals.zero]
+    return [*zero, *order] if zero and finals.timed[order[0].id].speedup.low <= 1.0 else order
+
+
+def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
+    """The best, and of the others the one that is safest in quality; the baseline needs no test of its drop."""
+    others = [s for s in order[1:] if s.id != order[0].id]
+    exempt = [s for s in others if _is_baseline(search, s)]
+    fallback = exempt[:1] or sorted(others, key=lambda s: _safety(search, s), reverse=True)[:1]
+    return [*order[:1], *fallback]
+
+
+def _is_baseline(search: Search, standing: Standing) -> bool:
+    return standing.candidate.is_uncompressed and standing.candidate.model == search.baseline
+
+
+def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int, ErrorShares]:
+    run = search.run
+    entries = [
+        Finalist(
+            s.id, tuple(lim for lim in run.quality_limits if not (lim.is_drop and _is_baseline(search, s)))
+        )
+        for s in finalists
+    ]
+    opening = 0
+    if any(entry.tested for entry in entries):
+        run.watch.phase("confirm on untouched rows", len(entries))
+        split = run.data.splits.hashes["confirm"]
+        opening = run.trials.open_confirm(split, _opening_name(finalists), run.need.identity())
+    shares = error_shares(run.need.confidence, opening)
+    return (
+        confirm(entries, lambda name: confirm_outputs(search, search.board[name]), shares, run.base),
+        opening,
+        shares,
+    )
+
+
+def _opening_name(finalists: Sequence[Standing]) -> str:
+    """The same files tested again are the same opening."""
+    files = [f"{s.id} {file_hash(s.variant.path)}" for s in finalists if s.variant is not None]
+    return hashlib.blake2b("\n".join(files).encode(), digest_size=16).hexdigest()
+
+
+def confirm_outputs(search: Search, standing: Standing) -> Outputs:
+    """Outputs of a candidate and of the baseline on confirm."""
+    run = search.run
+    assert standing.variant is not None
+    own = read_split(
+        run, search.sources[standing.candidate.model], standing.variant, "confirm", run.work / "outputs"
+    )
+    source = search.sources[search.baseline]
+    baseline = read_split(run, source, search.reference(source), "confirm", run.work / "outputs")
+    run.watch.tried(standing.candidate.label, f"read {len(own)} rows of confirm")
+    return Outputs(run.data.labels("confirm"), own, baseline)
+
+
+def _figure_of(limit: Limit, standing: Standing, memory: Mapping[str, Figure]) -> Figure | None:
+    if limit.name == "size":
+        return Figure.exact(float(standing.size_bytes or 0), "B")
+    if limit.name == "memory":
+        return memory.get(standing.id)
+    return standing.figures.get(limit.name)
+
+
+def holds(limit: Limit, figure: Figure | None) -> bool:
+    """Whether the one-sided bound on the limit's side is within it."""
+    return figure is not None and limit.allows(figure.high if limit.op == "<=" else figure.low)
+
+
+def _broken(limits: Sequence[Limit], standing: Standing, memory: Mapping[str, Figure]) -> list[Limit]:
+    return [limit for limit in limits if not holds(limit, _figure_of(limit, standing, memory))]
+
+
+def _best_so_far(
+    search: Search, everyone: Sequence[Standing], finals: Finals, memory: Mapping[str, Figure]
+) -> Standing:
+    """The candidate that breaks the fewest limits; then likely quality; then the objective."""
+    run = search.run
+    readable = [s for s in everyone if s.seen is not None]
+    return min(
+        readable or list(everyone),
+        key=lambda s: (
+            len(_broken(run.performance_limits, s, memory)),
+            not s.likely,
+            objective(run, s, finals.timed[s.id].figures),
+        ),
+    )
+
+
+def _conclude(
+    search: Search,
+    chosen: Standing,
+    finals: Finals,
+    memory: Mapping[str, Figure],
+    opening: int | None,
+    alpha: float | None,
+) -> Proof:
+    run = search.run
+    zero = _zero_of(chosen, finals, search)
+    memory = {**memory, **{s.id: measure_memory(search, s) for s in (chosen, zero) if s.id not in memory}}
+    limits = tuple(_judge_limit(search, limit, chosen, memory, alpha) for limit in run.limits)
+    outcome = "met" if all(result.met for result in limits) else "not_met"
+    split = "select" if alpha is None else "confirm"
+    quality = {s.id: _quality(search, s, split) for s in (chosen, zero)}
+    speedup = finals.timed[chosen.id].speedup
+    sentence = (
+        met_sentence(chosen.candidate, speedup, chosen.id == zero.id)
+        if outcome == "met"
+        else not_met_sentence(limits, run.need.require)
+    )
+    search.board.update(chosen.id, status="chosen", why=sentence)
+    verdict = Verdict("met" if outcome == "met" else "not_met", limits, sentence)
+    return Proof(verdict, chosen.id, zero.id, finals, memory, quality, split, opening)
+
+
+def _zero_of(chosen: Standing, finals: Finals, search: Search) -> Standing:
+    """The chosen model's own fastest uncompressed candidate."""
+    own = [
+        search.board[name]
+        for name in finals.timed
+        if search.board[name].candidate.is_uncompressed
+        and search.board[name].candidate.model == chosen.candidate.model
+    ]
+    return min(own, key=lambda s: finals.timed[s.id].figures["latency_p50"].value)
+
+
+def _judge_limit(
+    search: Search, limit: Limit, chosen: Standing, memory: Mapping[str, Figure], alpha: float | None
+) -> LimitResult:
+    run = search.run
+    if not limit.is_quality:
+        figure = _figure_of(limit, chosen, memory)
+        met = holds(limit, figure)
+        return LimitResult(
+            limit, figure, met, "measured over fresh launches" if met else "its bound is beyond the limit"
+        )
+    if alpha is None:
+        seen = chosen.seen
+        bounds = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base) if seen else None
+        figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured") if bounds else None
+        return LimitResult(limit, figure, False, "unproven: seen on select only, confirm was not opened")
+    seen = confirm_outputs(search, chosen)
+    bounds = limit_bounds(limit, seen, alpha, run.base, run.need.seed)
+    figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured")
+    if limit.is_drop and _is_baseline(search, chosen):
+        return LimitResult(limit, Figure.exact(0.0, limit.unit), True, "it is the baseline itself")
+    return LimitResult(limit, figure, holds(limit, figure), f"on {len(seen.labels)} untouched rows")
+
+
+def _quality(search: Search, standing: Standing, split: str) -> Figure:
+    run = search.run
+    if split == "confirm":
+        seen = confirm_outputs(search, standing)
+    elif standing.seen is not None:
+        seen = standing.seen
+    else:
+        assert standing.variant is not None
+        source = search.sources[standing.candidate.model]
+        outputs = read_split(run, source, standing.variant, "select", run.work / "outputs")
+        seen = Outputs(run.data.labels("select"), outputs)
+    bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
+    return Figure(bounds.value, "", bounds.low, bounds.high, "measured")

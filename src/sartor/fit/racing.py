@@ -1,0 +1,146 @@
+"""Racing: read candidates' outputs on select in growing chunks, and drop what a limit excludes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sartor.bundle.values import Variant
+from sartor.errors import CandidateError
+from sartor.figures import Figure
+from sartor.fit.board import Board
+from sartor.fit.judge import error_shares, likely, race
+from sartor.fit.run import Run
+from sartor.fit.screening import feed_for
+from sartor.fit.stages import Source, build_variant
+from sartor.fit.trials import Trial
+from sartor.measure.quality import OutputsReader
+from sartor.measure.quality_bounds import Outputs, metric_bounds
+from sartor.need import Limit
+from sartor.runtime.base import Array
+
+
+def quality_key(run: Run, source: Source, variant: Variant) -> dict[str, Any]:
+    """What a reading of outputs depends on."""
+    return {**run.key_parts(), "source": source.content, "version": run.versions[variant.candidate.runtime]}
+
+
+def race_candidate(run: Run, board: Board, source: Source, candidate_id: str, baseline: Array | None) -> None:
+    """Build a candidate with the final weights, read it on select, and put the outcome on the board.
+
+    Args:
+        baseline: outputs of the baseline on select; None while the baseline itself is being found, and
+            then only floors can drop a candidate.
+    """
+    candidate = board[candidate_id].candidate
+    try:
+        variant = build_variant(run, source, candidate.recipe, candidate.runtime, candidate)
+        limits = tuple(limit for limit in run.quality_limits if baseline is not None or not limit.is_drop)
+        seen, dropped_by = _race_once(run, source, variant, limits, baseline)
+    except CandidateError as error:
+        board.fail(candidate_id, str(error))
+        run.watch.tried(candidate.label, str(error))
+        return
+    _settle(run, board, candidate_id, variant, seen, dropped_by)
+
+
+def _race_once(
+    run: Run, source: Source, variant: Variant, limits: tuple[Limit, ...], baseline: Array | None
+) -> tuple[Outputs, Limit | None]:
+    labels = run.data.labels("select")
+    folder = run.work / "outputs"
+    folder.mkdir(exist_ok=True)
+    parts = {**quality_key(run, source, variant), "limits": [str(limit) for limit in limits]}
+
+    def work() -> dict[str, Any]:
+        with OutputsReader(variant, feed_for(run, source, "select"), folder) as reader:
+            seen, dropped_by = race(len(labels), limits, _reading(reader, labels, baseline), run.base)
+        file = folder / f"{variant.id}-{source.content[:8]}.npy"
+        np.save(file, seen.outputs)
+        return {"outputs": run.relative(file), "dropped_by": dropped_by.name if dropped_by else None}
+
+    trial = run.trials.once(
+        "race", variant.id, parts, work, lambda made: (run.work / made["outputs"]).exists()
+    )
+    return _from_trial(run, trial, labels, limits, baseline)
+
+
+def _reading(reader: OutputsReader, labels: Array, baseline: Array | None) -> Any:
+    chunks: list[Array] = []
+
+    def read(start: int, stop: int) -> Outputs:
+        chunks.append(reader.read(start, stop))
+        outputs = np.concatenate(chunks)
+        if not np.isfinite(outputs).all():
+            raise CandidateError("wrong-output", f"NaN or infinity in the outputs of rows {start} to {stop}")
+        return Outputs(labels[:stop], outputs, None if baseline is None else baseline[:stop])
+
+    return read
+
+
+def _from_trial(
+    run: Run, trial: Trial, labels: Array, limits: tuple[Limit, ...], baseline: Array | None
+) -> tuple[Outputs, Limit | None]:
+    if trial.status == "failed":
+        reason, _, detail = trial.reason.partition(": ")
+        raise CandidateError(reason, detail)
+    outputs = np.load(run.work / trial.result["outputs"])
+    dropped_by = next((limit for limit in limits if limit.name == trial.result["dropped_by"]), None)
+    rows = len(outputs)
+    return Outputs(labels[:rows], outputs, None if baseline is None else baseline[:rows]), dropped_by
+
+
+def _settle(
+    run: Run, board: Board, candidate_id: str, variant: Variant, seen: Outputs, dropped_by: Limit | None
+) -> None:
+    alpha = 1.0 - run.need.confidence
+    bounds = metric_bounds(run.need.metric, seen, alpha, run.base, run.need.seed)
+    quality = Figure(bounds.value, "", bounds.low, bounds.high, "measured")
+    board.update(candidate_id, variant=variant, seen=seen, quality=quality, size_bytes=variant.size_bytes)
+    size_limit = next((lim for lim in run.performance_limits if lim.name == "size"), None)
+    if size_limit is not None and not size_limit.allows(variant.size_bytes):
+        board.reject(candidate_id, f"{size_limit}: its files have {Figure.exact(variant.size_bytes, 'B')}")
+    elif dropped_by is not None:
+        board.reject(candidate_id, f"{dropped_by}: excluded at 99.9% after {len(seen.labels)} rows of select")
+    else:
+        _weigh(run, board, candidate_id, seen)
+    standing = board[candidate_id]
+    run.watch.tried(standing.candidate.label, standing.why or f"{run.need.metric} {bounds.value:.4f}")
+
+
+def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs) -> None:
+    limits = tuple(limit for limit in run.quality_limits if seen.baseline is not None or not limit.is_drop)
+    openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
+    alpha = error_shares(run.need.confidence, openings).first
+    hopeful = likely(limits, seen, len(run.data.rows("confirm")), alpha, run.base)
+    why = "" if hopeful else "select says that confirm would probably not prove its quality"
+    board.update(candidate_id, status="passed", likely=hopeful, why=why)
+
+
+def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: Path) -> Array:
+    """All outputs of a variant on a split, read once and stored.
+
+    Raises:
+        CandidateError: the variant does not run any more.
+    """
+    rows = len(run.data.rows(split))
+    scratch.mkdir(exist_ok=True)
+
+    def work() -> dict[str, Any]:
+        with OutputsReader(variant, feed_for(run, source, split), scratch) as reader:
+            outputs = reader.read(0, rows)
+        file = scratch / f"{variant.id}-{split}-{source.content[:8]}.npy"
+        np.save(file, outputs)
+        return {"outputs": run.relative(file)}
+
+    parts = quality_key(run, source, variant)
+    trial = run.trials.once(
+        f"read-{split}", variant.id, parts, work, lambda made: (run.work / made["outputs"]).exists()
+    )
+    if trial.status == "failed":
+        reason, _, detail = trial.reason.partition(": ")
+        raise CandidateError(reason, detail)
+    outputs: Array = np.load(run.work / trial.result["outputs"])
+    return outputs

@@ -1,0 +1,201 @@
+"""Screening: every candidate is built and timed for an instant before any weight is trained.
+
+How fast a network runs does not depend on its weights, so models that are to be trained are timed
+with random ones; what cannot meet a speed or size limit is never trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sartor.bundle.values import Variant
+from sartor.compress.applicable import recipes, why_not
+from sartor.errors import CandidateError
+from sartor.fit.board import Board, Standing
+from sartor.fit.run import Run
+from sartor.fit.screen_limits import excluded_by
+from sartor.fit.stages import Source, build_variant
+from sartor.fit.trials import trial_key
+from sartor.measure.latency import Feed, Screened, screen
+from sartor.plan.candidates import Candidate, Option, Plan, enumerate_candidates
+from sartor.plan.recipe import Recipe
+from sartor.runtime import RUNTIMES, open_runtime
+from sartor.runtime.base import Precision, Settings
+from sartor.units import format_value
+
+_PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
+
+
+def plan_for(run: Run, source: Source) -> Plan:
+    """All candidates of one model on this machine, and what is refused."""
+    options = [
+        Option(recipe, runtime, why_not(recipe, runtime, run.machine))
+        for runtime in RUNTIMES
+        for recipe in recipes(runtime)
+    ]
+    precisions = [
+        (runtime, precision, open_runtime(runtime).why_not(precision))
+        for runtime in RUNTIMES
+        for precision in _PRECISIONS
+    ]
+    shape = source.signature.inputs[0].shape
+    return enumerate_candidates(
+        source.model.name,
+        options,
+        precisions,
+        cores=run.machine.cores,
+        batch=run.need.workload.batch,
+        fixed_rows=all(isinstance(size, int) for size in shape[1:]),
+        dynamic_batch=not isinstance(shape[0], int),
+    )
+
+
+def speed_twin(candidate: Candidate) -> Candidate:
+    """The candidate whose speed stands for this one's.
+
+    The ranges that a calibration finds change numbers, not operators; and weights kept in fp16 are
+    widened once when the file is loaded, then compute as f32.
+    """
+    twins = {"fp16-weights": "none", "int8-static": "int8-static"}
+    steps = candidate.recipe.effective
+    if len(steps) == 1 and steps[0].name in twins and steps[0].setting("calibration", "") != "mixed":
+        same = [r for r in recipes(candidate.runtime) if [s.name for s in r.steps] == [twins[steps[0].name]]]
+        plain = Recipe() if twins[steps[0].name] == "none" else same[0]
+        return Candidate(candidate.model, plain, candidate.runtime, candidate.settings)
+    return candidate
+
+
+def feed_for(run: Run, source: Source, split: str) -> Feed:
+    """Rows of a split, as the model takes them."""
+    name = source.signature.inputs[0].name
+    batch = run.need.workload.batch
+    return Feed({name: source.inputs.path}, run.data.rows_path(split), batch, run.memory_limit)
+
+
+def screen_source(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> None:
+    """Build and time the candidates of one model; every result lands on the board."""
+    built = _build_files(run, board, source, standings)
+    twins: dict[Candidate, list[str]] = {}
+    for standing in standings:
+        if board[standing.id].alive:
+            twins.setdefault(speed_twin(standing.candidate), []).append(standing.id)
+    todo = [
+        (Variant(twin, file.path, file.size_bytes), ids)
+        for twin, ids in twins.items()
+        if (file := built.get(twin.variant_id)) is not None
+    ]
+    _screen_all(run, board, source, _reference(run, source, built), todo)
+    for standing in standings:
+        _apply_limits(run, board, standing.id)
+
+
+def _build_files(
+    run: Run, board: Board, source: Source, standings: Sequence[Standing]
+) -> dict[str, Variant | None]:
+    """One file for each recipe that has its own operators; a recipe that fails takes its candidates along."""
+    files: dict[str, Variant | None] = {}
+    for standing in standings:
+        candidate = standing.candidate
+        twin = speed_twin(candidate)
+        if twin.variant_id != candidate.variant_id and candidate.recipe.quantizes:
+            continue  # another calibration of the same operators: built once it is worth it
+        if candidate.variant_id not in files:
+            files[candidate.variant_id] = _build_one(run, board, source, candidate)
+        file = files[candidate.variant_id]
+        if file is not None:
+            board.update(standing.id, size_bytes=file.size_bytes)
+    for standing in standings:
+        twin_file = files.get(speed_twin(standing.candidate).variant_id)
+        if twin_file is not None and board[standing.id].size_bytes is None:
+            board.update(standing.id, size_bytes=twin_file.size_bytes)
+    return files
+
+
+def _build_one(run: Run, board: Board, source: Source, candidate: Candidate) -> Variant | None:
+    what = f"{source.model.name}, {candidate.recipe.label}, {candidate.runtime}"
+    try:
+        variant = build_variant(run, source, candidate.recipe, candidate.runtime, candidate)
+    except CandidateError as error:
+        for standing in board.alive():
+            if speed_twin(standing.candidate).variant_id == candidate.variant_id:
+                board.fail(standing.id, str(error))
+        run.watch.tried(what, str(error))
+        return None
+    run.watch.tried(what, f"built, {format_value(variant.size_bytes, 'B')}")
+    return variant
+
+
+def reference_candidate(source: Source) -> Candidate:
+    """What screens compare with: the model as it is, ONNX Runtime, one thread."""
+    batch = source.signature.inputs[0].shape[0]
+    settings = Settings("f32", 1, "fixed", batch) if isinstance(batch, int) else Settings()
+    return Candidate(source.model.name, Recipe(), "onnxruntime", settings)
+
+
+def _reference(run: Run, source: Source, built: dict[str, Variant | None]) -> Variant:
+    candidate = reference_candidate(source)
+    file = built.get(candidate.variant_id)
+    path = file.path if file is not None else source.path
+    return Variant(candidate, path, path.stat().st_size)
+
+
+def _screen_all(
+    run: Run, board: Board, source: Source, reference: Variant, todo: Sequence[tuple[Variant, list[str]]]
+) -> None:
+    followers = {variant.id: ids for variant, ids in todo}
+    parts = {
+        variant.id: {
+            **run.key_parts(),
+            "source": source.content,
+            "version": run.versions[variant.candidate.runtime],
+        }
+        for variant, _ in todo
+    }
+
+    def spread(variant_id: str, status: str, reason: str, seconds: float | None) -> None:
+        for follower in followers[variant_id]:
+            if status == "failed":
+                board.fail(follower, reason)
+            else:
+                board.update(follower, status="screened", seconds=seconds)
+
+    def on_result(variant: Variant, found: Screened | CandidateError) -> None:
+        failed = isinstance(found, CandidateError)
+        reason = str(found) if failed else ""
+        seconds = None if isinstance(found, CandidateError) else found.seconds
+        run.trials.store(
+            "screen",
+            variant.id,
+            parts[variant.id],
+            "failed" if failed else "done",
+            reason,
+            {"seconds": seconds},
+            0.0,
+        )
+        spread(variant.id, "failed" if failed else "done", reason, seconds)
+        run.watch.tried(variant.candidate.label, reason or format_value(seconds or 0.0, "s"))
+
+    fresh = []
+    for variant, _ in todo:
+        stored = run.trials.find(trial_key("screen", {"candidate": variant.id, **parts[variant.id]}))
+        if stored is None:
+            fresh.append(variant)
+        else:
+            run.trials.reused += 1
+            spread(variant.id, stored.status, stored.reason, stored.result.get("seconds"))
+    if fresh:
+        screen(
+            reference, fresh, feed_for(run, source, "select"), on_result, keep_going=run.clock.search_goes_on
+        )
+
+
+def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:
+    standing = board[candidate_id]
+    if not standing.alive:
+        return
+    if standing.seconds is None:
+        board.reject(candidate_id, "not tried: the time budget ended first")
+        return
+    why = excluded_by(run.performance_limits, standing.seconds, standing.size_bytes, run.need.workload.batch)
+    if why:
+        board.reject(candidate_id, why)

@@ -1,0 +1,245 @@
+"""The main job: from a Need to a Verdict and a bundle, in stages that each say why.
+
+open -> floors -> screen (untrained) -> train -> race on select -> time the finalists -> confirm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sartor.bundle.values import Variant
+from sartor.errors import CandidateError
+from sartor.figures import Figure
+from sartor.fit.board import Board, Standing
+from sartor.fit.racing import race_candidate, read_split
+from sartor.fit.run import Run
+from sartor.fit.screen_limits import SCREEN_SPREAD
+from sartor.fit.screening import plan_for, reference_candidate, screen_source
+from sartor.fit.stages import Source, build_variant, open_source, train_source, trains
+from sartor.measure.quality_bounds import Outputs, metric_bounds
+from sartor.model.values import Model
+from sartor.plan.candidates import Refusal
+from sartor.runtime.base import Array
+from sartor.units import format_value
+
+_SLOWER = 1.1  # a compressed candidate this much slower than the uncompressed model is not worth reading
+
+
+@dataclass
+class Search:
+    """What the search has found so far.
+
+    Attributes:
+        sources: by model name; those with final weights replace the untrained ones.
+        baseline: name of the most accurate uncompressed model read so far, and its outputs on select.
+        on_best: told of every variant that is the best so far, with its outputs on select.
+    """
+
+    run: Run
+    board: Board
+    sources: dict[str, Source] = field(default_factory=dict)
+    baseline: str = ""
+    baseline_outputs: Array | None = None
+    baseline_value: float = float("nan")
+    on_best: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
+
+    def outputs_on_select(self, source: Source) -> Array:
+        """Outputs of a model's uncompressed reference on select, read once."""
+        return read_split(self.run, source, self.reference(source), "select", self.run.work / "outputs")
+
+    def reference(self, source: Source) -> Variant:
+        """The uncompressed reference of a model."""
+        candidate = reference_candidate(source)
+        return build_variant(self.run, source, candidate.recipe, candidate.runtime, candidate)
+
+    def ready(self) -> list[Source]:
+        """Sources with their final weights."""
+        return [source for source in self.sources.values() if source.trained]
+
+
+def open_and_screen(search: Search, models: Sequence[Model]) -> None:
+    """Open every model and time all of its candidates; a model that fails takes only itself out."""
+    run, board = search.run, search.board
+    for model in models:
+        run.watch.phase(f"{model.name}: export and screen")
+        try:
+            source = open_source(run, model)
+        except CandidateError as error:
+            board.refusals.append(Refusal(model.name, str(error)))
+            run.watch.note(f"{model.name}: {error}")
+            continue
+        search.sources[model.name] = source
+        plan = plan_for(run, source)
+        board.add(plan.candidates, plan.refusals)
+        mine = [standing for standing in board.all() if standing.candidate.model == model.name]
+        screen_source(run, board, source, mine)
+
+
+def potential(search: Search, model: str) -> float:
+    """The best objective that the screen saw among a model's candidates; infinite when none is left."""
+    alive = [s for s in search.board.alive() if s.candidate.model == model]
+    return min((screened_objective(search.run, s) for s in alive), default=float("inf"))
+
+
+def screened_objective(run: Run, standing: Standing) -> float:
+    """What the Need minimises, as the screen saw it; smaller is better."""
+    if run.need.minimise == "size":
+        return float(standing.size_bytes or np.inf)
+    return standing.seconds if standing.seconds is not None else float("inf")
+
+
+def train_and_race(search: Search) -> None:
+    """Train the models that are still in the search, fastest first, and race their candidates.
+
+    With a limit on a drop every model is trained first, since the most accurate one is the baseline.
+    With floors alone the search stops at the first model whose best candidate no other can beat.
+    """
+    run = search.run
+    drops = any(limit.is_drop for limit in run.quality_limits)
+    order = sorted(search.sources, key=lambda name: potential(search, name))
+    for name in order:
+        if not np.isfinite(potential(search, name)) and not drops:
+            continue
+        if not drops and _beaten(search, name):
+            _skip(search, name, "another model meets the limits and is faster than this one could be")
+            continue
+        if not run.clock.search_goes_on() and search.baseline:
+            _skip(search, name, "not tried: the time budget ended first")
+            continue
+        if _finish(search, name) and not drops:
+            race_model(search, search.sources[name])
+    if drops:
+        for source in sorted(search.ready(), key=lambda s: potential(search, s.model.name)):
+            race_model(search, source)
+
+
+def _beaten(search: Search, name: str) -> bool:
+    hopeful = [screened_objective(search.run, s) for s in search.board.alive() if s.likely]
+    return bool(hopeful) and potential(search, name) > SCREEN_SPREAD * min(hopeful)
+
+
+def _skip(search: Search, name: str, why: str) -> None:
+    for standing in search.board.alive():
+        if standing.candidate.model == name:
+            search.board.reject(standing.id, why)
+    search.run.watch.note(f"{name}: {why}")
+
+
+def _finish(search: Search, name: str) -> bool:
+    """Give a model its final weights and read it uncompressed on select."""
+    run, model = search.run, search.sources[name].model
+    try:
+        if trains(run, model):
+            run.watch.phase(f"{name}: train")
+            search.sources[name] = train_source(run, model)
+        _read_baseline(search, search.sources[name])
+    except CandidateError as error:
+        _skip(search, name, f"training failed: {error}")
+        return False
+    return True
+
+
+def _read_baseline(search: Search, source: Source) -> None:
+    run = search.run
+    outputs = search.outputs_on_select(source)
+    seen = Outputs(run.data.labels("select"), outputs)
+    bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
+    value = -bounds.value if run.need.metric == "rmse" else bounds.value
+    run.watch.tried(f"{source.model.name}, uncompressed", f"{run.need.metric} {bounds.value:.4f} on select")
+    if not value <= search.baseline_value:
+        search.baseline, search.baseline_outputs, search.baseline_value = source.model.name, outputs, value
+        search.on_best(search.reference(source), source, outputs)
+
+
+def race_model(search: Search, source: Source) -> None:
+    """Race the best setting of each of a model's files; the rest is out by its sibling."""
+    run, board = search.run, search.board
+    alive = [s for s in board.alive() if s.candidate.model == source.model.name]
+    best = _best_settings(search, alive)
+    run.watch.phase(f"{source.model.name}: compress and race", len(best))
+    limit = _uncompressed_objective(search, source)
+    drops = any(lim.is_drop for lim in run.quality_limits)
+    for standing in sorted(best, key=lambda s: screened_objective(run, s)):
+        if not run.clock.search_goes_on():
+            board.reject(standing.id, "not tried: the time budget ended first")
+        elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
+            board.reject(standing.id, "slower than the uncompressed model")
+        else:
+            race_candidate(run, board, source, standing.id, search.baseline_outputs if drops else None)
+            _announce(search, standing.id)
+
+
+def _best_settings(search: Search, alive: Sequence[Standing]) -> list[Standing]:
+    groups: dict[tuple[str, str], list[Standing]] = {}
+    for standing in alive:
+        candidate = standing.candidate
+        groups.setdefault((candidate.variant_id, candidate.settings.precision), []).append(standing)
+    best = []
+    for group in groups.values():
+        # Equal sizes leave the choice of settings to speed.
+        first, *others = sorted(group, key=lambda s: (screened_objective(search.run, s), s.seconds or 0.0))
+        best.append(first)
+        for other in others:
+            settings = first.candidate.settings
+            search.board.reject(
+                other.id,
+                f"the same file was faster with {settings.threads} thread(s), {settings.shape} shape",
+            )
+    return best
+
+
+def _uncompressed_objective(search: Search, source: Source) -> float:
+    """The objective to beat; infinite when the uncompressed model is out, so that nothing is skipped for it."""
+    plain = [
+        screened_objective(search.run, s)
+        for s in search.board.alive()
+        if s.candidate.model == source.model.name and s.candidate.is_uncompressed
+    ]
+    return min(plain, default=float("inf"))
+
+
+def _announce(search: Search, candidate_id: str) -> None:
+    hopeful = [s for s in search.board.alive() if s.likely]
+    if not hopeful:
+        return
+    best = min(hopeful, key=lambda s: screened_objective(search.run, s))
+    if best.id == candidate_id:
+        latency, quality = best.latency(), best.quality
+        shown = f"{format_value(latency.value, 's')}" if latency else ""
+        value = f"{search.run.need.metric} {quality.value:.4f}" if quality else ""
+        size = str(Figure.exact(best.size_bytes or 0, "B"))
+        search.run.watch.best(f"{best.candidate.label}: {shown}, {value}, {size}")
+        if best.variant is not None and best.seen is not None:
+            search.on_best(best.variant, search.sources[best.candidate.model], best.seen.outputs)
+
+
+def zeros_of(search: Search, source: Source) -> list[Standing]:
+    """The uncompressed candidates of a model that may be its fastest: the best setting in each runtime.
+
+    They are timed whatever the limits say of them, since a speed-up needs something to be faster than.
+    """
+    run, board = search.run, search.board
+    mine = [
+        s
+        for s in board.all()
+        if s.candidate.model == source.model.name
+        and s.candidate.is_uncompressed
+        and s.seconds is not None
+        and s.status != "failed"
+    ]
+    by_runtime: dict[str, Standing] = {}
+    for standing in sorted(mine, key=lambda s: s.seconds or 0.0):
+        by_runtime.setdefault(standing.candidate.runtime, standing)
+    fastest = min((s.seconds or 0.0 for s in by_runtime.values()), default=0.0)
+    close = [s for s in by_runtime.values() if (s.seconds or 0.0) <= SCREEN_SPREAD * fastest]
+    for standing in close:
+        if standing.variant is None:
+            candidate = standing.candidate
+            board.update(
+                standing.id,
+                variant=build_variant(run, source, candidate.recipe, candidate.runtime, candidate),
+            )
+    return sorted((board[s.id] for s in close), key=lambda s: s.seconds or 0.0)

@@ -1,0 +1,224 @@
+"""The stages that make something: export, train, compress. Each is one trial, done once and stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sartor.bundle.values import Variant
+from sartor.errors import CandidateError, ModelError
+from sartor.fit.run import Inputs, Run
+from sartor.fit.trials import Trial, trial_key
+from sartor.model.onnx import parameter_count, read_signature
+from sartor.model.values import Model, Signature
+from sartor.need import TrainSpec
+from sartor.plan.candidates import Candidate
+from sartor.plan.recipe import Recipe
+
+_CALIBRATION_ROWS = 300
+_TRAINING_SHARE = 0.5  # of the time left that one training may take, so that others get their turn
+
+
+@dataclass(frozen=True)
+class Source:
+    """An ONNX file that compression starts from, with what it takes and gives.
+
+    Attributes:
+        content: hash that stands for its weights in the keys of trials.
+        trained: whether the weights are the final ones.
+        training: what training reported; empty when nothing was trained.
+    """
+
+    model: Model
+    path: Path
+    signature: Signature
+    parameters: int
+    inputs: Inputs
+    content: str
+    trained: bool
+    training: dict[str, Any]
+
+
+def trains(run: Run, model: Model) -> bool:
+    """Whether the Need has this model trained."""
+    if run.need.train == "auto":
+        return model.trainable
+    return bool(run.need.train) and model.kind != "onnx"
+
+
+def prepared_inputs(run: Run, model: Model, dtype: str = "float32") -> Inputs:
+    """The inputs of a model: declared steps; zoo models standardise unless the Need says otherwise."""
+    if run.need.preprocess is not None:
+        return run.data.inputs(run.need.preprocess, dtype)
+    return run.data.inputs(({"standardise": "train"},) if model.kind == "zoo" else (), dtype)
+
+
+def open_source(run: Run, model: Model) -> Source:
+    """The model as it is before training: an ONNX file opened, anything else built and exported.
+
+    Raises:
+        CandidateError: the export failed.
+        ModelError: the model does not take the data's rows or give one output a class.
+    """
+    if model.kind == "onnx":
+        return _open_onnx(run, model)
+    inputs = prepared_inputs(run, model)
+    folder = run.work / "models" / f"{model.name}-{model.content_hash[:8]}"
+    parts = {**run.key_parts(), "model": model.content_hash, "inputs": repr(inputs.row_shape)}
+    request = {
+        "do": "export",
+        "reference": model.reference,
+        "base": str(run.base),
+        "inputs": str(inputs.path),
+        "outputs": run.outputs,
+        "seed": run.need.seed,
+        "threads": run.machine.cores,
+        "to": str(folder / "untrained.onnx"),
+    }
+    trial = _made_once(run, "export", model.name, parts, request)
+    return _source(run, model, inputs, trial, trained=not trains(run, model))
+
+
+def train_source(run: Run, model: Model) -> Source:
+    """The model trained on the train split and exported.
+
+    Raises:
+        CandidateError: training failed, hung or ran out of memory or time.
+    """
+    inputs = prepared_inputs(run, model)
+    folder = run.work / "models" / f"{model.name}-{model.content_hash[:8]}"
+    spec = run.need.train if isinstance(run.need.train, TrainSpec) else TrainSpec()
+    settings = {"epochs": spec.epochs, "learning_rate": spec.learning_rate, "batch": spec.batch}
+    allowed = max(1.0, _TRAINING_SHARE * run.clock.left())
+    limit = min(spec.time, allowed) if spec.time else allowed
+    request = {
+        "do": "train",
+        "reference": model.reference,
+        "base": str(run.base),
+        "inputs": str(inputs.path),
+        "labels": str(run.data.labels_path),
+        "rows": str(run.data.rows_path("train")),
+        "outputs": run.outputs,
+        "kind": run.need.kind,
+        "settings": {**settings, "time_limit_s": limit},
+        "seed": run.need.seed,
+        "threads": run.machine.cores,
+        "to": str(folder / "trained.onnx"),
+    }
+    parts = {**run.key_parts(), "model": model.content_hash, "training": {**settings, "time": spec.time}}
+    trial = _made_once(
+        run, "train", model.name, parts, request, lambda step: run.watch.training(model.name, step)
+    )
+    return _source(run, model, inputs, trial, trained=True)
+
+
+def _made_once(
+    run: Run, stage: str, name: str, parts: dict[str, Any], request: dict[str, Any], on_progress: Any = None
+) -> Trial:
+    def work() -> dict[str, Any]:
+        result = run.jobs.ask(request, run.job_time_limit(), on_progress or (lambda step: None))
+        return {**result, "path": run.relative(Path(result["path"]))}
+
+    trial = run.trials.once(stage, name, parts, work, lambda result: (run.work / result["path"]).exists())
+    if trial.status == "failed":
+        reason, _, detail = trial.reason.partition(": ")
+        raise CandidateError(reason, detail)
+    return trial
+
+
+def _source(run: Run, model: Model, inputs: Inputs, trial: Trial, *, trained: bool) -> Source:
+    made = trial.result
+    signature = Signature.from_dict(made["signature"])
+    check_outputs(run, model, signature)
+    training = {**made, "reused": trial.reused} if "epochs" in made else {}
+    path = run.work / made["path"]
+    return Source(model, path, signature, made["parameters"], inputs, trial.key, trained, training)
+
+
+def _open_onnx(run: Run, model: Model) -> Source:
+    assert model.path is not None
+    signature = read_signature(model.path)
+    if len(signature.inputs) != 1:
+        names = ", ".join(spec.name for spec in signature.inputs)
+        raise ModelError(f"`{model.reference}` has {len(signature.inputs)} inputs ({names})", "one input")
+    spec = signature.inputs[0]
+    inputs = prepared_inputs(run, model, spec.dtype)
+    _check_rows(model, spec.shape[1:], inputs.row_shape)
+    _check_batch(model, spec.shape[0], run.need.workload.batch)
+    check_outputs(run, model, signature)
+    return Source(
+        model, model.path, signature, parameter_count(model.path), inputs, model.content_hash, True, {}
+    )
+
+
+def _check_rows(model: Model, wanted: tuple[int | str, ...], got: tuple[int, ...]) -> None:
+    fits = len(wanted) == len(got) and all(
+        isinstance(w, str) or w == g for w, g in zip(wanted, got, strict=True)
+    )
+    if not fits:
+        shown = " x ".join(str(size) for size in wanted)
+        raise ModelError(
+            f"the data's rows have shape {' x '.join(map(str, got)) or 'scalar'} after preprocess",
+            f"`{model.reference}` takes rows of shape {shown}",
+            "add steps to `preprocess`, such as resize or reshape",
+        )
+
+
+def _check_batch(model: Model, batch: int | str, wanted: int) -> None:
+    if isinstance(batch, int) and batch != wanted:
+        raise ModelError(
+            f"`{model.reference}` takes exactly {batch} rows a call, the workload has {wanted}",
+            f"workload: {{batch: {batch}}}, or a model with a dynamic batch",
+        )
+
+
+def check_outputs(run: Run, model: Model, signature: Signature) -> None:
+    """One output for each class (or one column for two classes, or one value for a regression).
+
+    Raises:
+        ModelError: otherwise; says how many came.
+    """
+    shape = signature.outputs[0].shape
+    columns = shape[1] if len(shape) == 2 else 1 if len(shape) == 1 else None
+    classes = len(run.data.dataset.classes)
+    allowed = {1} if run.need.kind == "regression" else {classes, 1} if classes == 2 else {classes}
+    if columns is None or (isinstance(columns, int) and columns not in allowed):
+        wanted = "rows x 1" if run.need.kind == "regression" else f"rows x {classes}, one column a class"
+        raise ModelError(
+            f"output `{signature.outputs[0].name}` of `{model.reference}` has shape {list(shape)}",
+            f"{wanted} (the data has {classes} classes)" if classes else wanted,
+            "check `labels:` and the model's head",
+        )
+
+
+def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candidate: Candidate) -> Variant:
+    """The candidate's file, built from a source once and shared by all its settings.
+
+    Raises:
+        CandidateError: the recipe does not work on this model.
+    """
+    parts = {
+        **run.key_parts(),
+        "source": source.content,
+        "recipe": recipe.as_dict(),
+        "runtime": runtime,
+        "version": run.versions[runtime],
+    }
+    name = f"{source.model.name}.{recipe.slug}.{runtime}" + ("" if source.trained else ".untrained")
+    folder = run.work / "variants" / f"{name}-{trial_key('build', parts)[:8]}"
+    request = {
+        "do": "build",
+        "recipe": recipe.as_dict(),
+        "source": str(source.path),
+        "signature": source.signature.as_dict(),
+        "parameters": source.parameters,
+        "runtime": runtime,
+        "input_name": source.signature.inputs[0].name,
+        "inputs": str(source.inputs.path),
+        "rows": str(run.data.rows_path("calibrate")),
+        "most_rows": _CALIBRATION_ROWS,
+        "to": str(folder),
+    }
+    trial = _made_once(run, "build", name, parts, request)
+    return Variant(candidate, run.work / trial.result["path"], trial.result["size_bytes"])

@@ -1,0 +1,1 @@
+"""What computes: the processor that this process may use."""

@@ -1,0 +1,1 @@
+"""Measuring: latency, quality, memory, and the statistics that turn samples into bounds."""

@@ -1,0 +1,137 @@
+"""From outputs to bounds: the one place that knows which statistic belongs to which metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.data.metrics import class_scores, evaluate, predicted_classes
+from sartor.measure import statistics
+from sartor.measure.statistics import Bounds
+from sartor.need import Limit
+from sartor.runtime.base import Array
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What was seen on the same rows, in the same order.
+
+    Attributes:
+        labels: (n,) class numbers or values.
+        outputs: (n, k) outputs of the variant.
+        baseline: (n, k) outputs of the baseline; None where nothing is compared.
+    """
+
+    labels: Array
+    outputs: Array
+    baseline: Array | None = None
+
+    def head(self, rows: int) -> Outputs:
+        """The first `rows` rows."""
+        return Outputs(
+            self.labels[:rows], self.outputs[:rows], None if self.baseline is None else self.baseline[:rows]
+        )
+
+
+def metric_bounds(metric: str, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> Bounds:
+    """Bounds of the metric itself, each one-sided at 1 - alpha."""
+    if metric == "accuracy":
+        return statistics.proportion_bounds(
+            int(_correct(seen.outputs, seen.labels).sum()), len(seen.labels), alpha
+        )
+    if metric == "f1":
+        classes = _class_count(seen)
+        return statistics.macro_f1_bounds(seen.labels, predicted_classes(seen.outputs), classes, alpha, seed)
+    if metric == "auc" and class_scores(seen.outputs).ndim == 1:
+        return statistics.auc_bounds(seen.labels, class_scores(seen.outputs), alpha)
+    if metric == "rmse":
+        return statistics.rmse_bounds(_errors(seen.outputs, seen.labels), alpha)
+    return statistics.resampled_bounds(_statistic(metric, seen, base), len(seen.labels), alpha, seed)
+
+
+def limit_bounds(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> Bounds:
+    """Bounds of the quantity that a quality limit speaks of: the metric, or its drop from the baseline.
+
+    A drop is how much worse the variant is than the baseline: a difference, or for a relative limit a
+    share of the baseline's value. For `rmse` it is how much the error rises.
+    """
+    if not limit.is_drop:
+        return metric_bounds(limit.metric, seen, alpha, base, seed)
+    assert seen.baseline is not None, "a drop needs the baseline's outputs"
+    if np.array_equal(seen.baseline, seen.outputs) and limit.metric != "accuracy":
+        return Bounds(0.0, 0.0, _identical_outputs_bound(len(seen.labels), alpha))
+    if limit.metric == "accuracy":
+        return _accuracy_drop(limit, seen, alpha)
+    if limit.relative or limit.metric not in ("f1", "auc", "rmse"):
+        return statistics.resampled_bounds(_drop_statistic(limit, seen, base), len(seen.labels), alpha, seed)
+    return _difference_bounds(limit.metric, seen, alpha, base, seed)
+
+
+def _identical_outputs_bound(rows: int, alpha: float) -> float:
+    # Agreement on every row bounds how often the two may differ elsewhere, and a metric between 0 and 1
+    # cannot move further than that share of rows does.
+    return statistics.provable_drop(rows, alpha)
+
+
+def _difference_bounds(metric: str, seen: Outputs, alpha: float, base: Path, seed: int) -> Bounds:
+    labels, baseline = seen.labels, seen.baseline
+    assert baseline is not None
+    if metric == "f1":
+        before, after = predicted_classes(baseline), predicted_classes(seen.outputs)
+        return statistics.paired_macro_f1_drop_bounds(labels, before, after, _class_count(seen), alpha, seed)
+    if metric == "auc" and class_scores(seen.outputs).ndim == 1:
+        scores = class_scores(baseline), class_scores(seen.outputs)
+        return statistics.paired_auc_drop_bounds(labels, *scores, alpha)
+    if metric == "rmse":
+        errors = _errors(baseline, labels), _errors(seen.outputs, labels)
+        return statistics.paired_rmse_increase_bounds(*errors, alpha)
+    drop = Limit(f"{metric}_drop", "<=", 0.0, "pt")
+    return statistics.resampled_bounds(_drop_statistic(drop, seen, base), len(labels), alpha, seed)
+
+
+def paired_counts(seen: Outputs) -> tuple[int, int, int]:
+    """(lost, gained, baseline right): rows only the baseline gets right, only the variant, the baseline."""
+    assert seen.baseline is not None
+    before, after = _correct(seen.baseline, seen.labels), _correct(seen.outputs, seen.labels)
+    return int((before & ~after).sum()), int((~before & after).sum()), int(before.sum())
+
+
+def _accuracy_drop(limit: Limit, seen: Outputs, alpha: float) -> Bounds:
+    lost, gained, right = paired_counts(seen)
+    if limit.relative:
+        return statistics.relative_drop_bounds(lost, gained, right, len(seen.labels), alpha)
+    return statistics.paired_drop_bounds(lost, gained, len(seen.labels), alpha)
+
+
+def _correct(outputs: Array, labels: Array) -> NDArray[np.bool_]:
+    return np.asarray(predicted_classes(outputs) == labels)
+
+
+def _errors(outputs: Array, labels: Array) -> NDArray[np.float64]:
+    return np.asarray(outputs, dtype=np.float64).reshape(len(labels), -1)[:, 0] - labels
+
+
+def _class_count(seen: Outputs) -> int:
+    columns = seen.outputs.shape[1] if seen.outputs.ndim > 1 else 1
+    return max(columns, 2, int(seen.labels.max()) + 1)
+
+
+def _statistic(metric: str, seen: Outputs, base: Path) -> Callable[[NDArray[np.intp]], float]:
+    return lambda rows: evaluate(metric, seen.labels[rows], seen.outputs[rows], base)
+
+
+def _drop_statistic(limit: Limit, seen: Outputs, base: Path) -> Callable[[NDArray[np.intp]], float]:
+    baseline = seen.baseline
+    assert baseline is not None
+    sign = -1.0 if limit.metric == "rmse" else 1.0
+
+    def drop(rows: NDArray[np.intp]) -> float:
+        before = evaluate(limit.metric, seen.labels[rows], baseline[rows], base)
+        after = evaluate(limit.metric, seen.labels[rows], seen.outputs[rows], base)
+        return sign * (before - after) / (abs(before) if limit.relative else 1.0)
+
+    return drop

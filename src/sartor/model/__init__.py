@@ -1,0 +1,1 @@
+"""Models: open any source, know its signature, export it to ONNX."""

@@ -1,0 +1,136 @@
+"""Open any model reference: what is it, and is it whole? Building and training come later."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sartor.errors import ModelError, nearest
+from sartor.model.values import Model
+from sartor.model.zoo import ARCHITECTURES, check
+
+_ZOO = re.compile(r"^zoo:\s*(?P<name>[\w.-]*)\s*(?:\((?P<knobs>.*)\))?\s*$")
+_CALLABLE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+_ALLOWED = "zoo:NAME, a path that ends in .onnx, or package.module:callable"
+_LONGEST_NAME = 40  # characters; names become parts of file names
+
+
+def open_model(reference: str, base: Path) -> Model:
+    """Read a model reference of a Need; ONNX files are checked, callables are not called yet.
+
+    Args:
+        reference: `zoo:cnn(width=32)`, `path/to/model.onnx` or `package.module:callable`.
+        base: the folder that paths and modules are relative to (that of the Need file).
+
+    Raises:
+        ModelError: unknown kind, zoo name or knob; missing, damaged or unsupported ONNX file; no such module.
+    """
+    reference = reference.strip()
+    return _OPENERS[_kind(reference, base)](reference, base)
+
+
+def slug(text: str) -> str:
+    """A short name that is safe as part of a file name.
+
+    >>> slug("Café net (v2)")
+    'Caf-net-v2'
+    """
+    safe = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:_LONGEST_NAME].rstrip("-.")
+    return safe or "model"
+
+
+def _kind(reference: str, base: Path) -> str:
+    if reference.startswith("zoo:"):
+        return "zoo"
+    if Path(reference).suffix.lower() == ".onnx":
+        return "onnx"
+    if _CALLABLE.match(reference):
+        return "torch"
+    near = nearest(reference.partition("(")[0], ARCHITECTURES)
+    hint = f"did you mean `zoo:{near.split('`')[1]}`?" if near else ""
+    if (base / reference).exists():
+        hint = "export the model to ONNX first, or name a callable that returns it"
+    raise ModelError(f"`{reference}` is no model that can be opened", _ALLOWED, hint)
+
+
+def _open_zoo(reference: str, base: Path) -> Model:
+    match = _ZOO.match(reference)
+    if match is None:
+        raise ModelError(f"`{reference}`", "zoo:NAME or zoo:NAME(knob=number, ...)", "zoo:cnn(width=32)")
+    architecture = match["name"]
+    given = _read_knobs(reference, match["knobs"] or "")
+    settings = check(architecture, given)
+    canonical = f"zoo:{architecture}({', '.join(f'{knob}={value}' for knob, value in settings.items())})"
+    name = "-".join([architecture, *(f"{knob}{value}" for knob, value in sorted(given.items()))])
+    knobs = tuple(settings.items())
+    return Model(name, reference, "zoo", True, _hash_text(canonical), knobs=knobs)
+
+
+def _read_knobs(reference: str, text: str) -> dict[str, int]:
+    knobs: dict[str, int] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        knob, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not re.fullmatch(r"[+-]?\d+", value):
+            raise ModelError(f"`{part}` in `{reference}`", "knob=whole number", "zoo:cnn(width=32, depth=3)")
+        if knob in knobs:
+            raise ModelError(f"`{knob}` twice in `{reference}`", "each knob once")
+        knobs[knob] = int(value)
+    return knobs
+
+
+def _open_onnx(reference: str, base: Path) -> Model:
+    from sartor.model.onnx import content_hash, validate
+
+    path = (base / Path(reference).expanduser()).resolve()
+    _check_there(reference, path)
+    validate(path)
+    return Model(slug(path.stem), reference, "onnx", False, content_hash(path), path=path)
+
+
+def _check_there(reference: str, path: Path) -> None:
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise ModelError(f"`{reference}` is a folder", "an ONNX file")
+    beside = [found.name for found in path.parent.glob("*.onnx")] if path.parent.is_dir() else []
+    raise ModelError(
+        f"no file `{reference}` (looked for {path})",
+        "the path of an ONNX file, relative to the Need file",
+        nearest(path.name, beside),
+    )
+
+
+def _open_callable(reference: str, base: Path) -> Model:
+    from sartor.model.torch import importable, require_torch
+
+    require_torch(reference)
+    top = reference.partition(":")[0].partition(".")[0]
+    with importable(base):
+        # Only the outermost name is looked up: anything below it would run the user's code here.
+        found = top in sys.modules or importlib.util.find_spec(top) is not None
+    if not found:
+        beside = [path.stem for path in base.glob("*.py")]
+        beside += [path.parent.name for path in base.glob("*/__init__.py")]
+        raise ModelError(
+            f"no Python module `{top}` (for {reference})",
+            f"a module in {base}, in the working directory or installed",
+            nearest(top, beside),
+        )
+    module, _, attribute = reference.partition(":")
+    last = module.rpartition(".")[2]
+    return Model(slug(f"{last}-{attribute}"), reference, "torch", False, _hash_text(reference))
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_OPENERS: Mapping[str, Callable[[str, Path], Model]] = {
+    "zoo": _open_zoo,
+    "onnx": _open_onnx,
+    "torch": _open_callable,
+}

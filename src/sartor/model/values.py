@@ -1,0 +1,82 @@
+"""What the rest of the house knows of a model: its signature and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Dimension = int | str  # a symbolic dimension carries its name
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, element type (numpy name) and shape of one input or output; dimension 0 is the batch."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dimension, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> TensorSpec:
+        """The inverse of `as_dict`."""
+        return cls(saved["name"], saved["dtype"], tuple(saved["shape"]))
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Inputs and outputs of a model, in order."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "inputs": [spec.as_dict() for spec in self.inputs],
+            "outputs": [spec.as_dict() for spec in self.outputs],
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Signature:
+        """The inverse of `as_dict`."""
+        return cls(
+            tuple(TensorSpec.from_dict(spec) for spec in saved["inputs"]),
+            tuple(TensorSpec.from_dict(spec) for spec in saved["outputs"]),
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its origin, before any data has been seen.
+
+    Attributes:
+        name: short and unique within a Need; used in candidate names and file names.
+        reference: what the Need says, such as `zoo:cnn(width=32)` or `net.onnx`.
+        kind: `zoo` and `torch` models are built by torch and exported; `onnx` models are files already.
+        trainable: whether `train: auto` trains it.
+        content_hash: hash of the file, or of the reference for built models (code is not hashed).
+        path: the ONNX file for kind `onnx`.
+        knobs: architecture settings of a zoo model.
+    """
+
+    name: str
+    reference: str
+    kind: Literal["zoo", "torch", "onnx"]
+    trainable: bool
+    content_hash: str
+    path: Path | None = None
+    knobs: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An ONNX file on disk with its signature: what compression starts from."""
+
+    path: Path
+    signature: Signature
+    parameters: int

@@ -1,0 +1,102 @@
+"""A Recipe is what is done to a model's file: values only, nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+StepName = Literal["none", "fp16-weights", "int8-dynamic", "int8-static"]
+Setting = str | int | float
+
+# How far a step takes the file from what the user gave: breaks ties, simpler wins.
+_COMPLEXITY: dict[str, int] = {"none": 0, "fp16-weights": 1, "int8-dynamic": 2, "int8-static": 3}
+_WORDS: dict[str, str] = {
+    "none": "f32",
+    "fp16-weights": "fp16 weights",
+    "int8-dynamic": "int8 dynamic",
+    "int8-static": "int8 static",
+}
+
+
+@dataclass(frozen=True)
+class CompressionStep:
+    """One step with its settings, such as `int8-static` with `calibration: entropy`.
+
+    Raises:
+        ValueError: the name is no step.
+    """
+
+    name: StepName
+    settings: tuple[tuple[str, Setting], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(StepName):
+            raise ValueError(f"`{self.name}` is no compression step; known: {', '.join(get_args(StepName))}")
+
+    def setting(self, key: str, otherwise: Setting) -> Setting:
+        """The setting named `key`, or `otherwise`."""
+        return dict(self.settings).get(key, otherwise)
+
+    @property
+    def label(self) -> str:
+        """The step in words: `int8 static (entropy)`."""
+        values = ", ".join(str(value) for _, value in self.settings)
+        return f"{_WORDS[self.name]} ({values})" if values else _WORDS[self.name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"name": self.name, "settings": dict(self.settings)}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> CompressionStep:
+        """The inverse of `as_dict`."""
+        return cls(saved["name"], tuple(saved.get("settings", {}).items()))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An ordered tuple of compression steps; the empty Recipe leaves the model as it is.
+
+    >>> static = Recipe((CompressionStep("int8-static", (("calibration", "entropy"),)),))
+    >>> static.label, static.slug, static.quantizes
+    ('int8 static (entropy)', 'int8-static-entropy', True)
+    >>> Recipe().label, Recipe().slug
+    ('f32', 'f32')
+    """
+
+    steps: tuple[CompressionStep, ...] = ()
+
+    @property
+    def effective(self) -> tuple[CompressionStep, ...]:
+        """The steps that do something."""
+        return tuple(step for step in self.steps if step.name != "none")
+
+    @property
+    def label(self) -> str:
+        """The recipe in words."""
+        return " + ".join(step.label for step in self.effective) or _WORDS["none"]
+
+    @property
+    def slug(self) -> str:
+        """The label in letters that any file system takes."""
+        return re.sub(r"[^a-z0-9.]+", "-", self.label.lower()).strip("-")
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether integers compute, so that quality and the machine's instructions matter."""
+        return any(step.name.startswith("int8") for step in self.steps)
+
+    @property
+    def complexity(self) -> int:
+        """For tie-breaks: of two recipes that do equally well, the one with the smaller number wins."""
+        return sum(_COMPLEXITY[step.name] for step in self.steps)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"steps": [step.as_dict() for step in self.steps]}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Recipe:
+        """The inverse of `as_dict`."""
+        return cls(tuple(CompressionStep.from_dict(step) for step in saved["steps"]))

@@ -1,0 +1,1 @@
+"""Training of zoo models and of the user's torch modules."""

@@ -1,0 +1,237 @@
+"""The training loop itself. Imports torch: import this file inside functions only."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from sartor.errors import CandidateError, ModelError
+from sartor.model.torch import call_builder
+from sartor.train.objective import Classification, Objective, Regression
+from sartor.train.pace import Pace, rate_factor
+from sartor.train.rows import Rows, batches, gather, hold_out, shift
+from sartor.train.settings import Derived, derive
+from sartor.train.values import EpochFigures, Progress, TrainedModel, TrainingJob
+
+_WEIGHT_DECAY = 0.05  # Loshchilov and Hutter 2019, arXiv 1711.05101; on matrices and kernels only
+_LARGEST_GRADIENT = 5.0  # norm; a rare wild batch must not undo an epoch
+_SCORED_ROWS = 512  # rows at a time when scoring
+_REPORT_S = 0.5
+_PATIENCE_SHARE, _LEAST_PATIENCE = 0.5, 10  # epochs without a better score before stopping
+_SHIFTED_SIDE = 16  # pixels; smaller pictures lose too much when they are moved
+
+Report = Callable[[Progress], None]
+Clock = Callable[[], float]
+
+
+@dataclass
+class _Best:
+    """The best weights so far."""
+
+    epoch: int = 0
+    score: float = -math.inf
+    loss: float = math.inf
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, epoch: int, score: float, loss: float, module: nn.Module) -> None:
+        # Scores of few rows are often equal; then the smaller loss is the better model.
+        if (score, -loss) > (self.score, -self.loss):
+            self.epoch, self.score, self.loss = epoch, score, loss
+            self.weights = copy.deepcopy(module.state_dict())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same from step to step."""
+
+    job: TrainingJob
+    module: nn.Module
+    objective: Objective
+    chosen: Derived
+    fitted: Rows
+    held: Rows
+    layout: torch.memory_format
+    generator: np.random.Generator
+    optimizer: torch.optim.Optimizer
+    pace: Pace
+    report: Report
+
+
+def fit(job: TrainingJob, report: Report, clock: Clock) -> TrainedModel:
+    """See `sartor.train.loop.train`."""
+    with _torch_settings(job):
+        run = _prepare(job, report, clock)
+        best, history = _Best(), list[EpochFigures]()
+        while True:
+            figures = _epoch(run, len(history) + 1, history[-1].validation if history else None, best)
+            history.append(figures)
+            if run.pace.finished or figures.epoch - best.epoch >= _patience(run.chosen.epochs):
+                break
+        run.module.load_state_dict(best.weights)
+        module = run.objective.finish(run.module).eval()
+        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return TrainedModel(
+        module,
+        tuple(history),
+        best.epoch,
+        history[best.epoch - 1].validation,
+        run.pace.seconds,
+        run.chosen.settings,
+        run.chosen.why,
+    )
+
+
+@contextmanager
+def _torch_settings(job: TrainingJob) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.seed)
+        torch.set_num_threads(job.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
+    started = clock()
+    fitted, held = hold_out(job)
+    # Convolutions of this kind of CPU run faster with the channels last.
+    layout = torch.channels_last if job.inputs.ndim == 4 else torch.contiguous_format
+    module = job.build().float().requires_grad_(True)
+    module.to(memory_format=layout)  # type: ignore[call-overload]
+    flop = _check_outputs(module, job, fitted)
+    chosen = derive(job.settings, len(fitted), flop, job.threads, _bfloat16_runs())
+    torch.set_num_threads(chosen.threads)
+    steps = max(len(fitted) // chosen.batch, 1)
+    # A forward pass is about a third of a step.
+    pace = Pace(steps, chosen.epochs, job.settings.time_limit_s, len(held) / (3 * chosen.batch), clock, started)
+    objective = _objective(job, fitted)
+    generator = np.random.default_rng([job.seed, 1])  # another stream than that of the held-out slice
+    optimizer = _optimizer(module, chosen.learning_rate)
+    return _Run(job, module, objective, chosen, fitted, held, layout, generator, optimizer, pace, report)
+
+
+def _objective(job: TrainingJob, fitted: Rows) -> Objective:
+    if job.kind == "classification":
+        return Classification(job.settings.label_smoothing)
+    return Regression.of(job.labels[fitted])
+
+
+def _check_outputs(module: nn.Module, job: TrainingJob, fitted: Rows) -> float:
+    """FLOP of one row, after checking that the outputs fit the labels."""
+    name = f"{type(module).__name__}.forward"
+    rows = torch.from_numpy(gather(job.inputs, fitted[:2]))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        outputs = call_builder(name, module.eval(), rows)
+    if not isinstance(outputs, Tensor):
+        raise ModelError(f"{name} returned {type(outputs).__name__}", "one tensor (batch, outputs)")
+    fits = outputs.shape == (len(rows), job.outputs)
+    if not fits and not (job.kind == "regression" and outputs.numel() == len(rows) * job.outputs):
+        wanted = "classes" if job.kind == "classification" else "targets"
+        raise ModelError(
+            f"{name} gave shape {tuple(outputs.shape)} for {len(rows)} rows",
+            f"({len(rows)}, {job.outputs}), for {job.outputs} {wanted}",
+            "a callable may take `classes` and `input_shape` as keywords",
+        )
+    return float(counter.get_total_flops()) / len(rows)
+
+
+def _bfloat16_runs() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _optimizer(module: nn.Module, rate: float) -> torch.optim.Optimizer:
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": _WEIGHT_DECAY},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate)
+
+
+def _patience(epochs: int) -> int:
+    return max(_LEAST_PATIENCE, math.ceil(_PATIENCE_SHARE * epochs))
+
+
+def _epoch(run: _Run, number: int, validation: float | None, best: _Best) -> EpochFigures:
+    run.module.train()
+    total, steps, rate = 0.0, 0, 0.0
+    reported = -math.inf
+    for rows in batches(run.fitted, run.chosen.batch, run.generator):
+        rate = run.chosen.learning_rate * rate_factor(run.pace.progress)
+        loss = _step(run, rows, rate)
+        steps += 1
+        _check_finite(run, loss, number, steps)
+        total += loss
+        run.pace.step_done()
+        if run.pace.seconds - reported >= _REPORT_S:
+            reported = run.pace.seconds
+            run.report(_progress(run, number, total / steps, validation))
+        if run.pace.finished:
+            break
+    before = run.pace.seconds
+    score, loss = _score(run)
+    run.pace.validation_done(run.pace.seconds - before)
+    best.offer(number, score if run.objective.higher_is_better else -score, loss, run.module)
+    run.report(_progress(run, number, total / steps, score))
+    return EpochFigures(number, total / steps, score, loss, rate, run.pace.seconds)
+
+
+def _step(run: _Run, rows: Rows, rate: float) -> float:
+    images = gather(run.job.inputs, rows)
+    if images.ndim == 4:
+        images = shift(images, _shift_pixels(images.shape), run.generator)
+    inputs = torch.from_numpy(images).to(memory_format=run.layout)
+    targets = run.objective.targets(run.job.labels[rows])
+    with torch.autocast("cpu", torch.bfloat16, enabled=run.chosen.bfloat16):
+        outputs = run.module(inputs)
+    loss = run.objective.loss(outputs, targets)
+    run.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.module.parameters(), _LARGEST_GRADIENT)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    run.optimizer.step()
+    return loss.item()
+
+
+def _shift_pixels(shape: tuple[int, ...]) -> int:
+    return 0 if min(shape[2:]) < _SHIFTED_SIDE else 1
+
+
+def _check_finite(run: _Run, loss: float, epoch: int, step: int) -> None:
+    if not math.isfinite(loss):
+        raise CandidateError(
+            "failed",
+            f"the training loss became {loss} at epoch {epoch}, step {step}, with learning rate "
+            f"{run.chosen.learning_rate:.2g}: a lower learning rate, or inputs near 0 to 1, may help",
+        )
+
+
+def _score(run: _Run) -> tuple[float, float]:
+    """(score, loss) on the held rows, in float32 as the exported model computes."""
+    run.module.eval()
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, len(run.held), _SCORED_ROWS):
+            rows = gather(run.job.inputs, run.held[start : start + _SCORED_ROWS])
+            outputs.append(run.module(torch.from_numpy(rows).to(memory_format=run.layout)))
+        scored = torch.cat(outputs)
+        targets = run.objective.targets(run.job.labels[run.held])
+        return run.objective.score(scored, targets), run.objective.loss(scored, targets).item()
+
+
+def _progress(run: _Run, epoch: int, loss: float, validation: float | None) -> Progress:
+    pace = run.pace
+    epochs = max(epoch, pace.epochs_expected)
+    return Progress(epoch, epochs, loss, validation, pace.seconds, pace.seconds_left)

@@ -1,0 +1,89 @@
+"""SI base units inside, friendly units outside: parsing and formatting live here only."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+# Every accepted unit, its base unit and factor. `pt` is an absolute share, `%` may be relative: the
+# reader of the quantity decides, so both keep their own base unit.
+_UNITS: dict[str, tuple[str, float]] = {
+    "ns": ("s", 1e-9),
+    "us": ("s", 1e-6),
+    "µs": ("s", 1e-6),
+    "ms": ("s", 1e-3),
+    "s": ("s", 1.0),
+    "sec": ("s", 1.0),
+    "min": ("s", 60.0),
+    "h": ("s", 3600.0),
+    "B": ("B", 1.0),
+    "kB": ("B", 1e3),
+    "KB": ("B", 1e3),
+    "MB": ("B", 1e6),
+    "GB": ("B", 1e9),
+    "TB": ("B", 1e12),
+    "KiB": ("B", 2.0**10),
+    "MiB": ("B", 2.0**20),
+    "GiB": ("B", 2.0**30),
+    "/s": ("1/s", 1.0),
+    "pt": ("pt", 1e-2),
+    "%": ("%", 1e-2),
+    "": ("", 1.0),
+}
+_QUANTITY = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*$")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number in a base unit: `s`, `B`, `1/s`, `pt` (absolute share), `%` (share), or `` (plain)."""
+
+    value: float
+    unit: str
+
+
+def parse(text: str | float | int) -> Quantity:
+    """Read a number with an optional unit.
+
+    Raises:
+        ValueError: no number, or a unit that is not known.
+
+    >>> parse("5 ms")
+    Quantity(value=0.005, unit='s')
+    >>> parse("1 pt")
+    Quantity(value=0.01, unit='pt')
+    """
+    match = _QUANTITY.match(str(text))
+    if match is None:
+        raise ValueError(f"`{text}` is not a number with a unit")
+    number, unit = match.groups()
+    if unit not in _UNITS:
+        raise ValueError(f"unknown unit `{unit}` in `{text}`; known: {', '.join(u for u in _UNITS if u)}")
+    base, factor = _UNITS[unit]
+    return Quantity(float(number) * factor, base)
+
+
+def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
+    factor, unit = next(((f, u) for f, u in steps if abs(value) >= f), steps[-1])
+    return f"{value / factor:.3g} {unit}" if abs(value / factor) < 1000 else f"{value / factor:,.0f} {unit}"
+
+
+def format_value(value: float, unit: str) -> str:
+    """Write a value in a base unit the way people read it.
+
+    >>> format_value(0.00123, "s")
+    '1.23 ms'
+    >>> format_value(0.0123, "pt")
+    '1.23 pt'
+    """
+    if not math.isfinite(value):
+        return "unbounded"
+    if unit == "s":
+        return _scaled(value, ((60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")))
+    if unit == "B":
+        return _scaled(value, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
+    if unit == "1/s":
+        return f"{value:,.0f} /s" if value >= 100 else f"{value:.3g} /s"
+    if unit in ("pt", "%"):
+        return f"{100 * value:.3g} {unit}".replace(" %", "%")
+    return f"{value:.4g}"

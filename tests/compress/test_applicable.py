@@ -1,0 +1,82 @@
+"""Each runtime is offered what it can do, and says why not to the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sartor.compress.applicable import recipes, why_not
+from sartor.compress.calibration import pieces
+from sartor.compress.quiet import quiet
+from sartor.machine.device import Machine
+from sartor.model.values import ExportedModel, Signature, TensorSpec
+from sartor.plan.recipe import CompressionStep, Recipe
+from sartor.runtime import RUNTIMES
+
+from .networks import rows
+
+MODERN = Machine("New", "x86_64", 2, ("avx2", "avx512f", "avx512_vnni"), 2**33, "Linux 6", "3.11")
+BARE = Machine("Bare", "x86_64", 2, (), 2**33, "Linux 6", "3.11")
+
+
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_every_recipe_applies_or_says_why_not(runtime: str) -> None:
+    reasons = {recipe.label: why_not(recipe, runtime, MODERN) for recipe in recipes(runtime)}
+    assert reasons["f32"] is None
+    assert reasons["fp16 weights"] is None
+    assert sum(why is None for label, why in reasons.items() if label.startswith("int8 static")) == 3
+    assert all(why is None or len(why) > 20 for why in reasons.values())
+
+
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_recipes_are_unique_and_simplest_first(runtime: str) -> None:
+    offered = recipes(runtime)
+    assert len({recipe.slug for recipe in offered}) == len(offered)
+    assert [recipe.complexity for recipe in offered] == sorted(recipe.complexity for recipe in offered)
+
+
+def test_dynamic_is_not_offered_by_openvino() -> None:
+    assert "ahead of time" in str(why_not(Recipe((CompressionStep("int8-dynamic"),)), "openvino", MODERN))
+
+
+def test_integers_need_vector_instructions() -> None:
+    static = Recipe((CompressionStep("int8-static", (("calibration", "minmax"),)),))
+    assert "vector instructions" in str(why_not(static, "onnxruntime", BARE))
+    assert why_not(Recipe(), "onnxruntime", BARE) is None
+
+
+def test_combined_steps_and_unknown_runtimes_are_refused() -> None:
+    both = Recipe((CompressionStep("fp16-weights"), CompressionStep("int8-dynamic")))
+    assert "not combined" in str(why_not(both, "onnxruntime", MODERN))
+    assert "no compression is known" in str(why_not(Recipe(), "abacus", MODERN))
+
+
+def test_recipe_survives_json_and_names_itself() -> None:
+    recipe = Recipe((CompressionStep("int8-static", (("calibration", "entropy"),)),))
+    assert Recipe.from_dict(recipe.as_dict()) == recipe
+    assert (recipe.label, recipe.slug) == ("int8 static (entropy)", "int8-static-entropy")
+    assert Recipe((CompressionStep("none"),)).label == Recipe().label == "f32"
+
+
+def test_an_unknown_step_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no compression step"):
+        CompressionStep.from_dict({"name": "int3-magic"})
+
+
+@pytest.mark.parametrize(("batch", "expected"), [("batch", [4, 4, 2]), (3, [3, 3, 3])])
+def test_pieces_cover_the_rows_that_fit(batch: str | int, expected: list[int]) -> None:
+    signature = Signature((TensorSpec("x", "float32", (batch, 1, 12, 12)),), ())
+    source = ExportedModel(Path("none.onnx"), signature, 0)
+    assert [len(piece["x"]) for piece in pieces(source, {"x": rows(10)}, 4)] == expected
+
+
+def test_quiet_restores_logging(capsys: pytest.CaptureFixture[str]) -> None:
+    import logging
+
+    before = (logging.root.manager.disable, list(logging.root.handlers))
+    with quiet():
+        print("noise")
+        logging.warning("noise")
+    assert (logging.root.manager.disable, list(logging.root.handlers)) == before
+    assert capsys.readouterr().out == ""
