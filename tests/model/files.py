@@ -26,7 +26,5 @@ def write_linear(
     domains = sorted({node.domain for node in nodes} | {""})
     opsets = [helper.make_opsetid(domain, 1 if domain else 20) for domain in domains]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    onnx.save_model(
-        model, path, save_as_external_data=external is not None, location=external, size_threshold=0
-    )
+    onnx.save_model(model, path, save_as_external_data=external is not None, location=external, size_threshold=0)
     return path

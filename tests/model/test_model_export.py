@@ -14,7 +14,8 @@ from sartor.model.export import export_torch
 from sartor.model.zoo import build
 from sartor.runtime.base import outputs_agree
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+import torch
 
 
 def trained_a_little(name: str, shape: tuple[int, ...]) -> torch.nn.Module:
@@ -26,7 +27,8 @@ def trained_a_little(name: str, shape: tuple[int, ...]) -> torch.nn.Module:
 
 
 def test_the_file_equals_the_module_at_any_batch(tmp_path: Path) -> None:
-    module = trained_a_little("cnn", (2, 8, 8)).to(memory_format=torch.channels_last)
+    module = trained_a_little("cnn", (2, 8, 8))
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     exported = export_torch(module, (2, 8, 8), tmp_path / "deep" / "cnn.onnx")
     session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
     for rows in (1, 2, 3, 17):
@@ -77,7 +79,7 @@ class Summed(torch.nn.Module):
 
 
 def test_a_file_that_differs_is_not_published(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="differs from the module by .* in `output`"):
+    with pytest.raises(ModelError, match=r"differs from the module by .* in `output`"):
         export_torch(Noise(), (3,), tmp_path / "noise.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,8 @@ import pytest
 from sartor.errors import ModelError
 from sartor.model.onnx import external_files, fixed_batch, parameter_count, read_signature
 from sartor.model.values import Signature, TensorSpec
-from tests.model.files import write_linear
+
+from .files import write_linear
 
 
 def test_symbolic_dimensions_keep_their_names(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from onnx import helper
 
 from sartor.errors import ModelError
 from sartor.model.open import open_model, slug
-from tests.model.files import write_linear
+
+from .files import write_linear
 
 
 def test_zoo_defaults_are_filled_in(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_an_inconsistent_graph_is_refused(tmp_path: Path) -> None:
 
 def test_an_operator_that_nobody_knows_is_named(tmp_path: Path) -> None:
     write_linear(tmp_path / "net.onnx", nodes=[helper.make_node("Warp", ["product"], ["w"], domain="my.ops")])
-    with pytest.raises(ModelError, match="my.ops::Warp"):
+    with pytest.raises(ModelError, match=r"my\.ops::Warp"):
         open_model("net.onnx", tmp_path)
 
 

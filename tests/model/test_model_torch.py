@@ -10,7 +10,8 @@ from sartor.errors import MissingExtraError, ModelError, UserCodeError
 from sartor.model import torch as room
 from sartor.model.open import open_model
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+import torch
 
 NETS = """
 from torch import nn
@@ -80,6 +81,6 @@ def test_the_import_path_is_left_as_it_was(nets: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_torch_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'sartor\[torch\]'"):
         room.require_torch("zoo:cnn")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sartor.errors import ModelError
 from sartor.model.zoo import ARCHITECTURES, build, why_not
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+import torch
 
 PICTURES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 4, 7)]
 

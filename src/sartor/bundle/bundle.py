@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sartor.bundle.manifest import Manifest, VariantEntry, check_files, read_manifest
+from sartor.bundle.read import read_evidence
 from sartor.errors import BundleError
 from sartor.machine.device import this_machine
 from sartor.model.values import Signature
@@ -82,15 +83,16 @@ class Bundle:
 
     def predict(self, value: Any) -> list[dict[str, Any]]:
         """One answer a row: `{"label", "probability"}`, or `{"value"}` for a regression."""
-        scores = self.manifest.variants[self.variant].scores
-        return to_labels(self.outputs(value), self.manifest.classes, scores)
+        return self.label(self.outputs(value))
+
+    def label(self, outputs: Array) -> list[dict[str, Any]]:
+        """What outputs (n, ...) mean, one answer a row."""
+        return to_labels(outputs, self.manifest.classes, self.manifest.variants[self.variant].scores)
 
     @property
     def evidence(self) -> dict[str, Any]:
         """What was measured, checked against its checksum."""
-        check_files(self.folder, self.manifest, ("evidence.json",))
-        found: dict[str, Any] = json.loads((self.folder / "evidence.json").read_text(encoding="utf-8"))
-        return found
+        return read_evidence(self.folder)
 
 
 def _check_processor(folder: Path, manifest: Manifest, name: str, entry: VariantEntry) -> None:

@@ -66,16 +66,12 @@ def read_manifest(folder: Path) -> Manifest:
     """
     file = folder / FILE_NAME
     if not file.is_file():
-        raise BundleError(
-            f"`{folder}` is no bundle: it has no {FILE_NAME}", "a folder written by `sartor fit`"
-        )
+        raise BundleError(f"`{folder}` is no bundle: it has no {FILE_NAME}", "a folder written by `sartor fit`")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         version = values.get("schema_version")
         if version != SCHEMA_VERSION:
-            raise BundleError(
-                f"`{file}` has schema version {version}", f"version {SCHEMA_VERSION}", "update sartor"
-            )
+            raise BundleError(f"`{file}` has schema version {version}", f"version {SCHEMA_VERSION}", "update sartor")
         manifest = Manifest.model_validate(values)
     except (OSError, ValueError, ValidationError, AttributeError) as error:
         first = str(error).split("\n")[0]
@@ -91,9 +87,7 @@ def _refuse_outside(folder: Path, manifest: Manifest) -> None:
         if not (root / name).resolve().is_relative_to(root):
             raise BundleError(f"`{name}` in {FILE_NAME} leads outside the bundle", "paths inside it")
     if manifest.chosen not in manifest.variants:
-        raise BundleError(
-            f"the chosen variant `{manifest.chosen}` is not in the bundle", "one of its variants"
-        )
+        raise BundleError(f"the chosen variant `{manifest.chosen}` is not in the bundle", "one of its variants")
 
 
 def check_files(folder: Path, manifest: Manifest, names: tuple[str, ...] | None = None) -> None:
@@ -105,9 +99,7 @@ def check_files(folder: Path, manifest: Manifest, names: tuple[str, ...] | None 
     for name in names if names is not None else tuple(manifest.sha256):
         path = folder / name
         if name not in manifest.sha256 or not path.is_file():
-            raise BundleError(
-                f"`{name}` is missing from `{folder}`", "every file the bundle was written with"
-            )
+            raise BundleError(f"`{name}` is missing from `{folder}`", "every file the bundle was written with")
         found = file_hash(path)
         if found not in (manifest.sha256[name], manifest.superseded.get(name)):
             raise BundleError(

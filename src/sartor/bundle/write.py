@@ -27,7 +27,9 @@ class Part:
     variant: Variant
     signature: Signature
     steps: tuple[dict[str, Any], ...]
-    scores: Literal["logits", "probabilities"]  # what the outputs are: `logits` or `probabilities`, decided on many rows
+    scores: Literal[
+        "logits", "probabilities"
+    ]  # what the outputs are: `logits` or `probabilities`, decided on many rows
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,7 @@ def write_bundle(folder: Path, contents: Contents, need: Need) -> None:
     superseded = {file.name: file_hash(file) for file in (need_file, evidence_file) if file.exists()}
     fresh = {
         need_file.name: _draft(folder, _need_text(need)),
-        evidence_file.name: _draft(
-            folder, json.dumps(contents.evidence, indent=1, ensure_ascii=False) + "\n"
-        ),
+        evidence_file.name: _draft(folder, json.dumps(contents.evidence, indent=1, ensure_ascii=False) + "\n"),
     }
     hashes = {name: file_hash(folder / name) for entry in entries.values() for name in entry.files}
     hashes |= {name: file_hash(draft) for name, draft in fresh.items()}
@@ -132,9 +132,7 @@ def _draft(folder: Path, text: str) -> Path:
 
 
 def _replace(file: Path, manifest: Manifest) -> None:
-    _draft(
-        file.parent, json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
-    ).replace(file)
+    _draft(file.parent, json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").replace(file)
 
 
 def _remove_obsolete(folder: Path, kept: set[str]) -> None:

@@ -90,9 +90,7 @@ def time_finalists(
 
 
 def _calls_for(limits: Sequence[Limit], alpha: float) -> int:
-    return max(
-        (calls_needed(QUANTILES[limit.name], alpha) for limit in limits if limit.name in QUANTILES), default=0
-    )
+    return max((calls_needed(QUANTILES[limit.name], alpha) for limit in limits if limit.name in QUANTILES), default=0)
 
 
 def _summarise(run: Run, found: Launches, zeros: Sequence[str], again: str, alpha: float) -> Finals:
@@ -118,9 +116,7 @@ def _median(launches: Sequence[Seconds]) -> float:
 
 def launch_figures(launches: Sequence[Seconds], batch: int, alpha: float, seed: int) -> dict[str, Figure]:
     """Quantiles and throughput of one variant, with one-sided bounds at 1 - alpha."""
-    figures = {
-        name: _measured(quantile_bounds(launches, q, alpha, seed), "s") for name, q in QUANTILES.items()
-    }
+    figures = {name: _measured(quantile_bounds(launches, q, alpha, seed), "s") for name, q in QUANTILES.items()}
     rates = [batch / float(launch.mean()) for launch in launches]
     figures["throughput"] = _measured(mean_bounds_of_launches(rates, alpha), "1/s")
     return figures
@@ -155,11 +151,7 @@ def rank(run: Run, standings: Sequence[Standing], finals: Finals) -> list[Standi
     if not by_value or run.need.minimise in ("size", "memory"):
         return by_value
     best = finals.timed[by_value[0].id].figures["latency_p50"].value
-    tied = [
-        s
-        for s in by_value
-        if finals.timed[s.id].figures["latency_p50"].value <= best * (1 + finals.resolution)
-    ]
+    tied = [s for s in by_value if finals.timed[s.id].figures["latency_p50"].value <= best * (1 + finals.resolution)]
     tied.sort(
         key=lambda s: (
             s.candidate.recipe.complexity,

@@ -84,7 +84,9 @@ def fit(
     with _held(path, need, fresh) as folder:
         done = folder.trials.fact("result")
         if done is not None and (path / "bundle.json").exists() == (done["verdict"] != "infeasible"):
-            return FitResult(done["verdict"], done["sentence"], path, {**done, "bundle": str(path)}, True)
+            return FitResult(
+                done["verdict"], done["sentence"], path, {**done, "bundle": str(path), "already_answered": True}, True
+            )
         with _running(need, where, opened, folder, watch) as run:
             values = _fit(run, opened, path)
         if not values.pop("budget_ended", False):
@@ -189,9 +191,7 @@ def _beyond_floor(run: Run) -> tuple[Limit, float] | None:
     return beyond_floor(run.performance_limits, floors, run.need.workload.batch)
 
 
-def _infeasible(
-    search: Search, limit: Limit, floor: float | None, found: Nearest | None, path: Path
-) -> dict[str, Any]:
+def _infeasible(search: Search, limit: Limit, floor: float | None, found: Nearest | None, path: Path) -> dict[str, Any]:
     sentence = infeasible_sentence(limit, floor, found)
     figure = found.figure if found else None
     results = tuple(
@@ -222,6 +222,4 @@ def _unproved(search: Search, path: Path) -> dict[str, Any]:
 
 def _nothing_ran(search: Search) -> InputError:
     refusal = search.board.refusals[-1]
-    return InputError(
-        f"no model could be opened; {refusal.what}: {refusal.why}", "a model that exports and runs"
-    )
+    return InputError(f"no model could be opened; {refusal.what}: {refusal.why}", "a model that exports and runs")

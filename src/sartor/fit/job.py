@@ -52,9 +52,7 @@ def _build(request: dict[str, Any], report: Send) -> dict[str, Any]:
     array = np.load(request["inputs"], mmap_mode="r")
     built = build(
         Recipe.from_dict(request["recipe"]),
-        ExportedModel(
-            Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"]
-        ),
+        ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"]),
         request["runtime"],
         {request["input_name"]: np.ascontiguousarray(array[rows])},
         Path(request["to"]),

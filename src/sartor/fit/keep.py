@@ -36,9 +36,7 @@ def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
         outputs = standing.seen.outputs if standing.seen else search.outputs_on_select(source)
         parts[name] = _part(search, standing.variant, source, outputs)
     outcome = proof.verdict.outcome
-    write_bundle(
-        path, _contents(search, outcome, parts, proof.chosen, evidence, provisional=False), search.run.need
-    )
+    write_bundle(path, _contents(search, outcome, parts, proof.chosen, evidence, provisional=False), search.run.need)
     return evidence
 
 

@@ -42,9 +42,7 @@ def _accuracy_floor(limit: Limit, alpha: float, rows: int) -> str:
     best = statistics.provable_floor(rows, alpha)
     if best < limit.value:
         if limit.value >= 1:
-            raise UnprovableError(
-                str(limit), "a floor below 1", "no finite sample proves that no row is ever wrong"
-            )
+            raise UnprovableError(str(limit), "a floor below 1", "no finite sample proves that no row is ever wrong")
         _refuse(
             limit,
             rows,
@@ -63,9 +61,7 @@ def _accuracy_drop(limit: Limit, alpha: float, rows: int) -> str:
     best = smallest(rows)
     if best > limit.value:
         if limit.value <= 0:
-            raise UnprovableError(
-                str(limit), "a drop above 0", "no finite sample proves that nothing is lost"
-            )
+            raise UnprovableError(str(limit), "a drop above 0", "no finite sample proves that nothing is lost")
         needed = statistics.samples_for_drop(limit.value, alpha)
         while smallest(needed) > limit.value:
             needed = int(needed * 1.02) + 1

@@ -75,16 +75,10 @@ def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
     if board.alive() or any(s.status == "failed" or s.seconds is None for s in board.all()):
         return None
     for limit in run.performance_limits:
-        if (
-            limit.name != "memory"
-            and all(_excludes(run, limit, s) for s in board.all())
-            and _all_built(search)
-        ):
+        if limit.name != "memory" and all(_excludes(run, limit, s) for s in board.all()) and _all_built(search):
             nearest = _nearest_standing(search, limit)
             source = search.sources[nearest.candidate.model]
-            file = build_variant(
-                run, source, nearest.candidate.recipe, nearest.candidate.runtime, nearest.candidate
-            )
+            file = build_variant(run, source, nearest.candidate.recipe, nearest.candidate.runtime, nearest.candidate)
             figure = _figure(run, source, limit, file, launches=5)
             return limit, Nearest(limit, figure, nearest.candidate.label)
     return None

@@ -108,9 +108,7 @@ def measure_memory(search: Search, standing: Standing) -> Figure:
     return Figure(bounds.value, "B", max(0.0, bounds.low), bounds.high, "measured")
 
 
-def _decide(
-    search: Search, everyone: Sequence[Standing], finals: Finals, memory: Mapping[str, Figure]
-) -> Proof:
+def _decide(search: Search, everyone: Sequence[Standing], finals: Finals, memory: Mapping[str, Figure]) -> Proof:
     run = search.run
     allowed = [s for s in everyone if not _broken(run.performance_limits, s, memory)]
     hopeful = [s for s in allowed if s.likely]
@@ -149,9 +147,7 @@ def _is_baseline(search: Search, standing: Standing) -> bool:
 def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int, ErrorShares]:
     run = search.run
     entries = [
-        Finalist(
-            s.id, tuple(lim for lim in run.quality_limits if not (lim.is_drop and _is_baseline(search, s)))
-        )
+        Finalist(s.id, tuple(lim for lim in run.quality_limits if not (lim.is_drop and _is_baseline(search, s))))
         for s in finalists
     ]
     opening = 0
@@ -177,9 +173,7 @@ def confirm_outputs(search: Search, standing: Standing) -> Outputs:
     """Outputs of a candidate and of the baseline on confirm."""
     run = search.run
     assert standing.variant is not None
-    own = read_split(
-        run, search.sources[standing.candidate.model], standing.variant, "confirm", run.work / "outputs"
-    )
+    own = read_split(run, search.sources[standing.candidate.model], standing.variant, "confirm", run.work / "outputs")
     source = search.sources[search.baseline]
     baseline = read_split(run, source, search.reference(source), "confirm", run.work / "outputs")
     run.watch.tried(standing.candidate.label, f"read {len(own)} rows of confirm")
@@ -250,8 +244,7 @@ def _zero_of(chosen: Standing, finals: Finals, search: Search) -> Standing:
     own = [
         search.board[name]
         for name in finals.timed
-        if search.board[name].candidate.is_uncompressed
-        and search.board[name].candidate.model == chosen.candidate.model
+        if search.board[name].candidate.is_uncompressed and search.board[name].candidate.model == chosen.candidate.model
     ]
     return min(own, key=lambda s: finals.timed[s.id].figures["latency_p50"].value)
 

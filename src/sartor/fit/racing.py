@@ -61,9 +61,7 @@ def _race_once(
         np.save(file, seen.outputs)
         return {"outputs": run.relative(file), "dropped_by": dropped_by.name if dropped_by else None}
 
-    trial = run.trials.once(
-        "race", variant.id, parts, work, lambda made: (run.work / made["outputs"]).exists()
-    )
+    trial = run.trials.once("race", variant.id, parts, work, lambda made: (run.work / made["outputs"]).exists())
     return _from_trial(run, trial, labels, limits, baseline)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sartor.bundle.values import Variant
-from sartor.compress.applicable import recipes, why_not
+from sartor.compress.applicable import recipes
 from sartor.errors import CandidateError
 from sartor.fit.board import Board, Standing
 from sartor.fit.run import Run
@@ -17,37 +17,10 @@ from sartor.fit.screen_limits import excluded_by
 from sartor.fit.stages import Source, build_variant
 from sartor.fit.trials import trial_key
 from sartor.measure.latency import Feed, Screened, screen
-from sartor.plan.candidates import Candidate, Option, Plan, enumerate_candidates
+from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import Recipe
-from sartor.runtime import RUNTIMES, open_runtime
-from sartor.runtime.base import Precision, Settings
+from sartor.runtime.base import Settings
 from sartor.units import format_value
-
-_PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
-
-
-def plan_for(run: Run, source: Source) -> Plan:
-    """All candidates of one model on this machine, and what is refused."""
-    options = [
-        Option(recipe, runtime, why_not(recipe, runtime, run.machine))
-        for runtime in RUNTIMES
-        for recipe in recipes(runtime)
-    ]
-    precisions = [
-        (runtime, precision, open_runtime(runtime).why_not(precision))
-        for runtime in RUNTIMES
-        for precision in _PRECISIONS
-    ]
-    shape = source.signature.inputs[0].shape
-    return enumerate_candidates(
-        source.model.name,
-        options,
-        precisions,
-        cores=run.machine.cores,
-        batch=run.need.workload.batch,
-        fixed_rows=all(isinstance(size, int) for size in shape[1:]),
-        dynamic_batch=not isinstance(shape[0], int),
-    )
 
 
 def speed_twin(candidate: Candidate) -> Candidate:
@@ -89,9 +62,7 @@ def screen_source(run: Run, board: Board, source: Source, standings: Sequence[St
         _apply_limits(run, board, standing.id)
 
 
-def _build_files(
-    run: Run, board: Board, source: Source, standings: Sequence[Standing]
-) -> dict[str, Variant | None]:
+def _build_files(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> dict[str, Variant | None]:
     """One file for each recipe that has its own operators; a recipe that fails takes its candidates along."""
     files: dict[str, Variant | None] = {}
     for standing in standings:
@@ -184,9 +155,7 @@ def _screen_all(
             run.trials.reused += 1
             spread(variant.id, stored.status, stored.reason, stored.result.get("seconds"))
     if fresh:
-        screen(
-            reference, fresh, feed_for(run, source, "select"), on_result, keep_going=run.clock.search_goes_on
-        )
+        screen(reference, fresh, feed_for(run, source, "select"), on_result, keep_going=run.clock.search_goes_on)
 
 
 def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:

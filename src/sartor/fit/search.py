@@ -14,10 +14,11 @@ from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Board, Standing
+from sartor.fit.candidates import candidates_of
 from sartor.fit.racing import race_candidate, read_split
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import SCREEN_SPREAD
-from sartor.fit.screening import plan_for, reference_candidate, screen_source
+from sartor.fit.screening import reference_candidate, screen_source
 from sartor.fit.stages import Source, build_variant, open_source, train_source, trains
 from sartor.measure.quality_bounds import Outputs, metric_bounds
 from sartor.model.values import Model
@@ -72,7 +73,7 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
             run.watch.note(f"{model.name}: {error}")
             continue
         search.sources[model.name] = source
-        plan = plan_for(run, source)
+        plan = candidates_of(source.model.name, source.signature.inputs[0].shape, run.need.workload.batch, run.machine)
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
         screen_source(run, board, source, mine)

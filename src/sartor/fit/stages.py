@@ -107,9 +107,7 @@ def train_source(run: Run, model: Model) -> Source:
         "to": str(folder / "trained.onnx"),
     }
     parts = {**run.key_parts(), "model": model.content_hash, "training": {**settings, "time": spec.time}}
-    trial = _made_once(
-        run, "train", model.name, parts, request, lambda step: run.watch.training(model.name, step)
-    )
+    trial = _made_once(run, "train", model.name, parts, request, lambda step: run.watch.training(model.name, step))
     return _source(run, model, inputs, trial, trained=True)
 
 
@@ -147,15 +145,11 @@ def _open_onnx(run: Run, model: Model) -> Source:
     _check_rows(model, spec.shape[1:], inputs.row_shape)
     _check_batch(model, spec.shape[0], run.need.workload.batch)
     check_outputs(run, model, signature)
-    return Source(
-        model, model.path, signature, parameter_count(model.path), inputs, model.content_hash, True, {}
-    )
+    return Source(model, model.path, signature, parameter_count(model.path), inputs, model.content_hash, True, {})
 
 
 def _check_rows(model: Model, wanted: tuple[int | str, ...], got: tuple[int, ...]) -> None:
-    fits = len(wanted) == len(got) and all(
-        isinstance(w, str) or w == g for w, g in zip(wanted, got, strict=True)
-    )
+    fits = len(wanted) == len(got) and all(isinstance(w, str) or w == g for w, g in zip(wanted, got, strict=True))
     if not fits:
         shown = " x ".join(str(size) for size in wanted)
         raise ModelError(

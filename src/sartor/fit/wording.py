@@ -15,6 +15,9 @@ def met_sentence(candidate: Candidate, speedup: Figure, is_zero: bool) -> str:
     if is_zero:
         return f"Met by {candidate.label}: the model as it is; nothing tried was proved faster."
     times = f"{speedup.value:.2f}x [{speedup.low:.2f}, {speedup.high:.2f}]"
+    if speedup.low <= 1.0 <= speedup.high:
+        own = "the uncompressed model, which itself does not meet the Need"
+        return f"Met by {candidate.label}: as fast ({times}) as {own}."
     return f"Met by {candidate.label}: {times} the speed of the uncompressed model at its best."
 
 

@@ -118,9 +118,7 @@ def screen(
             worker.close()
 
 
-def _screen_one(
-    worker: Child, variant: Variant, anchor: float, rounds: int, round_seconds: float
-) -> Screened:
+def _screen_one(worker: Child, variant: Variant, anchor: float, rounds: int, round_seconds: float) -> Screened:
     call = load(worker, variant, "candidate", 0.2)
     calls = int(np.clip(round_seconds / call, 3, 60))
     reference_calls = int(np.clip(round_seconds / anchor, 3, 60))

@@ -120,11 +120,24 @@ def _mixture_quantiles(launches: list[Floats], q: float, generator: np.random.Ge
     locations = np.array([float(np.median(launch)) for launch in launches])
     count = locations.size
     residuals = [launch - location for launch, location in zip(launches, locations, strict=True)]
-    spread = locations.std(ddof=1) * np.sqrt((count - 1) / generator.chisquare(count - 1, DRAWS))
-    centre = locations.mean() + spread * generator.standard_normal(DRAWS) / math.sqrt(count)
+    normal, chi_square = _pivots(count - 1)
+    spread = locations.std(ddof=1) * np.sqrt((count - 1) / chi_square)
+    centre = locations.mean() + spread * normal / math.sqrt(count)
     points, shares = _histograms(residuals)
     drawn = _resampled_round_weights([len(launch) for launch in launches], generator) @ shares
     return np.asarray(centre + _smoothed_quantile(points, drawn / drawn.sum(axis=1, keepdims=True), spread, q))
+
+
+def _pivots(degrees: int) -> tuple[Floats, Floats]:
+    """Standard normal and chi-square draws (DRAWS,), jointly spread evenly by a golden-ratio lattice.
+
+    Random draws would leave the level of a bound off by its simulation error, the same way in every call.
+    """
+    from scipy import special
+
+    steps = np.arange(DRAWS) + 0.5
+    chances = steps * (math.sqrt(5.0) - 1.0) / 2.0 % 1.0
+    return special.ndtri(steps / DRAWS), 2.0 * special.gammaincinv(degrees / 2.0, chances)
 
 
 def _histograms(residuals: list[Floats]) -> tuple[Floats, Floats]:

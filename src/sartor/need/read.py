@@ -21,9 +21,7 @@ def read_need(path: Path) -> Need:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise NeedError(
-            f"no file `{path}`", "a YAML file that describes a Need", "see `sartor schema`"
-        ) from None
+        raise NeedError(f"no file `{path}`", "a YAML file that describes a Need", "see `sartor schema`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise NeedError(f"cannot read `{path}`: {error}", "a readable UTF-8 file") from None
     return parse_need(text, path.name)
@@ -51,9 +49,7 @@ def _load(text: str, name: str) -> tuple[yaml.MappingNode, dict[str, Any]]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise NeedError(f"{name}:{line}: {error.problem}", "valid YAML") from None
     if not isinstance(root, yaml.MappingNode):
-        raise NeedError(
-            f"{name}:1: no keys", "a mapping with `task`, `model` and `data`", "see `sartor schema`"
-        )
+        raise NeedError(f"{name}:1: no keys", "a mapping with `task`, `model` and `data`", "see `sartor schema`")
     _refuse_repeated_keys(root, name)
     return root, values
 

@@ -184,9 +184,7 @@ def as_need_error(error: ValidationError) -> NeedError:
         return NeedError(f"key `{name}` is missing", f"a value for `{name}`", "see `sartor schema`", location)
     came = f"`{name}: {first['input']}`"
     if location == ("train",):
-        return NeedError(
-            came, "auto, true, false, or a mapping of " + ", ".join(TrainSpec.model_fields), "", location
-        )
+        return NeedError(came, "auto, true, false, or a mapping of " + ", ".join(TrainSpec.model_fields), "", location)
     if first["type"] == "literal_error":
         options = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
         return NeedError(came, options, nearest(str(first["input"]), options.split(", ")), location)

@@ -55,9 +55,7 @@ class Candidate:
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Candidate:
         """The inverse of `as_dict`."""
-        return cls(
-            saved["model"], Recipe.from_dict(saved["recipe"]), saved["runtime"], Settings(**saved["settings"])
-        )
+        return cls(saved["model"], Recipe.from_dict(saved["recipe"]), saved["runtime"], Settings(**saved["settings"]))
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,9 @@ def enumerate_candidates(
         dynamic_batch: whether the model's batch dimension is symbolic.
     """
     refusals = [
-        Refusal(f"{option.recipe.label} in {option.runtime}", option.why_not)
-        for option in options
-        if option.why_not
+        Refusal(f"{option.recipe.label} in {option.runtime}", option.why_not) for option in options if option.why_not
     ]
-    refusals += [
-        Refusal(f"{precision} arithmetic in {runtime}", why) for runtime, precision, why in precisions if why
-    ]
+    refusals += [Refusal(f"{precision} arithmetic in {runtime}", why) for runtime, precision, why in precisions if why]
     if fixed_rows:
         refusals.append(Refusal("shape policy buckets", f"all rows of {model} have one shape"))
     computable = [(runtime, precision) for runtime, precision, why in precisions if why is None]

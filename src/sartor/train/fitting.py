@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from sartor.train.objective import Classification, Objective, Regression
 from sartor.train.pace import Pace, rate_factor
 from sartor.train.rows import Rows, batches, gather, hold_out, shift
 from sartor.train.settings import Derived, derive
+from sartor.train.threads import thread_choice
 from sartor.train.values import EpochFigures, Progress, TrainedModel, TrainingJob
 
 _WEIGHT_DECAY = 0.05  # Loshchilov and Hutter 2019, arXiv 1711.05101; on matrices and kernels only
@@ -62,6 +63,7 @@ class _Run:
     generator: np.random.Generator
     optimizer: torch.optim.Optimizer
     pace: Pace
+    threads: Generator[int, float, None]
     report: Report
 
 
@@ -110,14 +112,15 @@ def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
     module.to(memory_format=layout)  # type: ignore[call-overload]
     flop = _check_outputs(module, job, fitted)
     chosen = derive(job.settings, len(fitted), flop, job.threads, _bfloat16_runs())
-    torch.set_num_threads(chosen.threads)
+    threads = thread_choice(chosen.threads)
+    torch.set_num_threads(next(threads))
     steps = max(len(fitted) // chosen.batch, 1)
     # A forward pass is about a third of a step.
     pace = Pace(steps, chosen.epochs, job.settings.time_limit_s, len(held) / (3 * chosen.batch), clock, started)
     objective = _objective(job, fitted)
     generator = np.random.default_rng([job.seed, 1])  # another stream than that of the held-out slice
     optimizer = _optimizer(module, chosen.learning_rate)
-    return _Run(job, module, objective, chosen, fitted, held, layout, generator, optimizer, pace, report)
+    return _Run(job, module, objective, chosen, fitted, held, layout, generator, optimizer, pace, threads, report)
 
 
 def _objective(job: TrainingJob, fitted: Rows) -> Objective:
@@ -169,7 +172,9 @@ def _epoch(run: _Run, number: int, validation: float | None, best: _Best) -> Epo
     reported = -math.inf
     for rows in batches(run.fitted, run.chosen.batch, run.generator):
         rate = run.chosen.learning_rate * rate_factor(run.pace.progress)
+        before = run.pace.seconds
         loss = _step(run, rows, rate)
+        torch.set_num_threads(run.threads.send(run.pace.seconds - before))
         steps += 1
         _check_finite(run, loss, number, steps)
         total += loss

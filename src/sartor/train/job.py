@@ -20,6 +20,7 @@ from sartor.train.values import Kind, Progress, TrainingJob, TrainingSettings
 if TYPE_CHECKING:
     from torch import nn
 
+_SETTLING_ROWS = 64
 _CHECKED_ROWS = 8  # real rows that the exported file is compared on
 
 
@@ -104,6 +105,8 @@ def export_untrained(
     model = open_model(reference, base)
     inputs = np.load(inputs_path, mmap_mode="r")
     module = _build_seeded(model, inputs.shape[1:], outputs, base, seed, threads)
+    if model.kind == "zoo":
+        _settle_norms(module, np.array(inputs[:_SETTLING_ROWS], dtype=np.float32))
     exported = _export(module, inputs, np.arange(min(_CHECKED_ROWS, len(inputs))), to)
     return {**_exported_values(exported), "export_seconds": time.perf_counter() - started}
 
@@ -117,6 +120,19 @@ def _build_seeded(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_module(model, input_shape, outputs, base)
+
+
+def _settle_norms(module: nn.Module, rows: NDArray[np.float32]) -> None:
+    """Give batch norms the statistics of real rows.
+
+    Untouched ones fold to biases of zero, which the exporter drops: the file would then have fewer
+    operands than the trained one whose time it stands for, and activations of another size.
+    """
+    import torch
+
+    if len(rows) > 1:  # one row has no variance
+        with torch.no_grad():
+            module.train()(torch.from_numpy(rows))
 
 
 def _export(module: nn.Module, inputs: NDArray[Any], rows: NDArray[np.int64], to: Path) -> ExportedModel:

@@ -1,0 +1,35 @@
+"""`sartor predict`: offline scoring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def predict(
+    bundle: Path = typer.Argument(help="A bundle."),
+    data: str = typer.Argument(
+        help="Rows without labels: .npz, .npy, .csv, .tsv, an image, a folder of images, or digits, breast-cancer."
+    ),
+    output: Path = typer.Option(..., "-o", "--output", help="Where to write: .csv, .jsonl or .npz."),
+    drop: list[str] = typer.Option([], "--drop", help="Column of a table to leave out; may be repeated."),
+    variant: str = typer.Option("", "--variant", help="A variant other than the chosen one."),
+) -> int:
+    """Score rows with a bundle.
+
+    Examples:
+
+      sartor predict sartor-demo digits -o predictions.csv
+
+      sartor predict out table.csv --drop label -o predictions.jsonl
+
+      sartor predict out scans/ -o predictions.npz
+    """
+    from sartor.bundle.bundle import Bundle
+    from sartor.bundle.score import score, writer_for
+
+    write = writer_for(output)
+    rows = score(Bundle.load(bundle, variant or None), data, tuple(drop), write)
+    print(f"{rows} rows -> {output}")
+    return 0

@@ -1,0 +1,22 @@
+"""`sartor report`: write the report of a bundle again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def report(folder: Path = typer.Argument(help="A bundle.")) -> int:
+    """Write DIR/report.html again from the evidence in a bundle.
+
+    Example:
+
+      sartor report out
+    """
+    from sartor.bundle.read import read_evidence
+    from sartor.report.page import write_page
+
+    write_page(read_evidence(folder), folder, folder / "report.html")
+    print(folder / "report.html")
+    return 0

@@ -1,0 +1,79 @@
+"""What `fit` and `demo` share: run a Need on the terminal, print the end, give the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sartor.bundle.values import EXIT_CODES
+from sartor.fit.watch import Watch
+from sartor.need import Need
+from sartor.report.summary import print_summary
+from sartor.report.terminal import LiveTerminal, PlainTerminal
+
+REPORT = "report.html"
+
+
+@contextlib.contextmanager
+def _watching(console: Console, need: Need) -> Iterator[Watch]:
+    terminal = LiveTerminal(console, need.budget.time) if console.is_terminal else PlainTerminal(console)
+    with terminal as watch:
+        yield watch
+
+
+def fit_need(need: Need, output: Path, base: Path, *, fresh: bool, as_json: bool) -> int:
+    """Run a fit, print its end, and give its exit code."""
+    from sartor.fit.fit import fit
+
+    console = Console(stderr=True)
+    with _watching(console, need) as watch:
+        result = fit(need, output, base=base, fresh=fresh, watch=watch)
+    if result.resumed:
+        console.print(f"[dim]Resumed: {_resumed(result.values)}. `--fresh` starts again.[/]")
+    print_summary(console, result.values)
+    _print_next(console, output, result.outcome)
+    if as_json:
+        print(json.dumps(result.values))
+    return EXIT_CODES[result.outcome]
+
+
+def _resumed(values: dict[str, Any]) -> str:
+    trials = values["trials"]
+    if values.get("already_answered"):
+        return "this Need was already answered here, nothing had to be done"
+    return f"{trials['reused']} of {trials['total']} trials were reused"
+
+
+def _print_next(console: Console, output: Path, outcome: str) -> None:
+    if outcome == "infeasible":
+        return
+    state = "" if outcome == "met" else " (the best so far, marked as not met)"
+    console.print(f"Bundle{state}: {output}   report: {output / REPORT}", soft_wrap=True)
+    console.print(f"Try it:  sartor predict {output} DATA -o predictions.csv", soft_wrap=True)
+
+
+def dry_run_need(need: Need, base: Path, *, as_json: bool) -> int:
+    """Show what a fit would do."""
+    from sartor.fit.preview import preview
+
+    values = preview(need, base)
+    if as_json:
+        print(json.dumps(values))
+        return 0
+    console = Console()
+    console.print(f"Splits: {values['splits']['how']}", soft_wrap=True)
+    for name, rows in values["splits"]["rows"].items():
+        console.print(f"  {name:10} {rows:>8} rows")
+    for said in values["provable"]:
+        console.print(f"Provable: {said}", soft_wrap=True)
+    console.print(f"Limits: {', '.join(values['limits']) or 'none'}", soft_wrap=True)
+    console.print(f"Candidates: {len(values['candidates'])} ({values['models']})", soft_wrap=True)
+    for refusal in values["refusals"]:
+        console.print(f"  not: {refusal['what']}: {refusal['why']}", soft_wrap=True, markup=False)
+    console.print(values["time"], soft_wrap=True)
+    return 0
