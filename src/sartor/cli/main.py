@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from sartor.cli import demo, fit, predict, report, schema
+from sartor.cli import demo, fit, measure, predict, report, schema
 from sartor.errors import InputError, SartorError
 
 INTERRUPTED = 130
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
+app.command("measure")(measure.measure)
 app.command("report")(report.report)
 app.command("schema")(schema.schema)
 

@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from sartor.bundle.values import EXIT_CODES
+from sartor.figures import Figure
 from sartor.fit.watch import Watch
 from sartor.need import Need
-from sartor.report.summary import print_summary
+from sartor.report.summary import limits_table, print_summary
 from sartor.report.terminal import LiveTerminal, PlainTerminal
 
 REPORT = "report.html"
@@ -77,3 +78,21 @@ def dry_run_need(need: Need, base: Path, *, as_json: bool) -> int:
         console.print(f"  not: {refusal['what']}: {refusal['why']}", soft_wrap=True, markup=False)
     console.print(values["time"], soft_wrap=True)
     return 0
+
+
+def measure_bundle(bundle: Path, data: str | None, base: Path, *, as_json: bool) -> int:
+    """Prove a bundle again, print its limits, and give the exit code."""
+    from sartor.fit.reprove import reprove
+
+    console = Console(stderr=True)
+    terminal = LiveTerminal(console, 60.0) if console.is_terminal else PlainTerminal(console)
+    with terminal as watch:
+        values = reprove(bundle, data, base, watch)
+    console.print(limits_table(values))
+    for name, figure in values["measured"].items():
+        console.print(f"  {name:12} {Figure.from_dict(figure)}", highlight=False)
+    console.print(f"  speed-up     {Figure.from_dict(values['speedup'])} of the uncompressed model", highlight=False)
+    console.print(f"Proof: {values['proof']}", soft_wrap=True)
+    if as_json:
+        print(json.dumps(values))
+    return 0 if values["verdict"] == "met" else 3

@@ -122,6 +122,11 @@ def launch_figures(launches: Sequence[Seconds], batch: int, alpha: float, seed: 
     return figures
 
 
+def holds(limit: Limit, figure: Figure | None) -> bool:
+    """Whether the one-sided bound on the limit's side is within it."""
+    return figure is not None and limit.allows(figure.high if limit.op == "<=" else figure.low)
+
+
 def _speedup(zero: Sequence[Seconds], own: Sequence[Seconds], alpha: float) -> Figure:
     return _measured(ratio_bounds(list(zip(zero, own, strict=True)), alpha), "")
 

@@ -9,7 +9,7 @@ the finalist is tested with 80% of the error allowed, and only if it fails, one 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +147,13 @@ def confirm(
             return Confirmed(finalist.id, alpha, tuple(failed))
         failed.append((finalist.id, broken.name))
     return Confirmed(None, alpha, tuple(failed))
+
+
+def with_fallback(order: Sequence[str], safety: Mapping[str, float], exempt: Collection[str]) -> list[str]:
+    """The best of `order`, and the fallback: one that needs no test, else the safest in quality of the others."""
+    others = list(order[1:])
+    untested = [name for name in others if name in exempt]
+    return [*order[:1], *(untested or sorted(others, key=lambda name: -safety[name]))[:1]]
 
 
 def quality_key(metric: str, seen: Outputs, base: Path) -> float:

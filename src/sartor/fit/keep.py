@@ -35,9 +35,22 @@ def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
         assert standing.variant is not None
         outputs = standing.seen.outputs if standing.seen else search.outputs_on_select(source)
         parts[name] = _part(search, standing.variant, source, outputs)
+    baseline = _baseline_part(search, parts)
+    parts |= baseline
+    evidence["baseline"] = next(iter(baseline), proof.zero)
     outcome = proof.verdict.outcome
     write_bundle(path, _contents(search, outcome, parts, proof.chosen, evidence, provisional=False), search.run.need)
     return evidence
+
+
+def _baseline_part(search: Search, parts: dict[str, Part]) -> dict[str, Part]:
+    """The baseline of a drop, where it is another model than the chosen one: without it nobody can prove again."""
+    drops = any(limit.is_drop for limit in search.run.quality_limits)
+    if not drops or any(part.variant.candidate.model == search.baseline for part in parts.values()):
+        return {}
+    source = search.sources[search.baseline]
+    variant = search.reference(source)
+    return {variant.id: _part(search, variant, source, search.outputs_on_select(source))}
 
 
 def _part(search: Search, variant: Variant, source: Source, outputs: Array) -> Part:

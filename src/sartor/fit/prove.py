@@ -10,8 +10,8 @@ from sartor.bundle.manifest import file_hash
 from sartor.bundle.values import LimitResult, Verdict
 from sartor.figures import Figure
 from sartor.fit.board import Standing
-from sartor.fit.finals import Finals, objective, rank, time_finalists
-from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, quality_key
+from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
+from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, quality_key, with_fallback
 from sartor.fit.racing import read_split
 from sartor.fit.screening import feed_for
 from sartor.fit.search import Search, screened_objective, zeros_of
@@ -133,11 +133,10 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
 
 
 def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
-    """The best, and of the others the one that is safest in quality; the baseline needs no test of its drop."""
-    others = [s for s in order[1:] if s.id != order[0].id]
-    exempt = [s for s in others if _is_baseline(search, s)]
-    fallback = exempt[:1] or sorted(others, key=lambda s: _safety(search, s), reverse=True)[:1]
-    return [*order[:1], *fallback]
+    by_id = {s.id: s for s in order}
+    exempt = {name for name, s in by_id.items() if _is_baseline(search, s)}
+    safety = {name: _safety(search, s) for name, s in by_id.items() if name not in exempt}
+    return [by_id[name] for name in with_fallback(list(by_id), safety, exempt)]
 
 
 def _is_baseline(search: Search, standing: Standing) -> bool:
@@ -186,11 +185,6 @@ def _figure_of(limit: Limit, standing: Standing, memory: Mapping[str, Figure]) -
     if limit.name == "memory":
         return memory.get(standing.id)
     return standing.figures.get(limit.name)
-
-
-def holds(limit: Limit, figure: Figure | None) -> bool:
-    """Whether the one-sided bound on the limit's side is within it."""
-    return figure is not None and limit.allows(figure.high if limit.op == "<=" else figure.low)
 
 
 def _broken(limits: Sequence[Limit], standing: Standing, memory: Mapping[str, Figure]) -> list[Limit]:

@@ -15,7 +15,8 @@ def train(
 ) -> TrainedModel:
     """Train a module with AdamW, warm-up and cosine, keeping the weights that do best on a tenth of the rows.
 
-    Repeatable for equal seed, threads and kind of CPU, unless the time limit shortens the schedule.
+    Repeatable for equal seed, threads and kind of CPU, unless the time limit shortens the schedule or
+    neighbours on the machine make one thread faster than several (weights then differ by rounding).
     The state of torch's generator and its thread count are restored.
 
     Args:

@@ -37,7 +37,7 @@ def _timed(threads: int) -> Generator[int, float, float]:
     yield threads  # the first step with another count prepares its kernels anew
     taken = []
     for _ in range(_TIMED_STEPS):
-        taken.append((yield threads))
+        taken.append((yield threads))  # noqa: PERF401 - a comprehension cannot yield
     return statistics.median(taken)
 
 

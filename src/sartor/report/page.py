@@ -1,0 +1,267 @@
+"""The report: one HTML page that opens without a network, in English and Chinese, on screen and on paper."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+import os
+import shlex
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sartor.errors import BundleError
+from sartor.report import plots, words
+from sartor.report.words import TEXTS
+from sartor.units import format_value
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+_ORDER = ("chosen", "finalist", "passed", "screened", "planned", "rejected", "failed")
+_SPLITS = ("train", "calibrate", "select", "confirm")
+_FIRST_SHARE = 0.8  # of the error allowed to an opening of confirm goes to the finalist, the rest to a fallback
+
+
+def write_page(evidence: Mapping[str, Any], bundle: Path, to: Path) -> None:
+    """Write the report of a bundle as one HTML file.
+
+    Args:
+        evidence: what stands in `evidence.json`, or, where nothing was chosen, what `fit --json` prints.
+        bundle: the folder that the page tells how to run; it need not hold a bundle.
+        to: the file. It is written beside its place and renamed, so that a reader never sees half of it.
+    """
+    page = render_page({**_best_so_far(evidence, bundle), **evidence}, bundle.resolve().name)
+    handle, name = tempfile.mkstemp(dir=to.parent, prefix=f".{to.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
+        Path(name).replace(to)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _best_so_far(evidence: Mapping[str, Any], bundle: Path) -> dict[str, Any]:
+    """What a bundle holds that nothing has proved yet."""
+    from sartor.bundle.manifest import read_manifest
+
+    if _outcome(evidence) != "provisional":
+        return {}
+    try:
+        return {"best_so_far": read_manifest(bundle).chosen}
+    except BundleError:
+        return {}
+
+
+def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
+    """The report as HTML.
+
+    Args:
+        evidence: as for `write_page`; every part of it may be missing.
+        bundle_name: name of the bundle's folder, for the heading and the commands.
+    """
+    chosen, zero = (_named(evidence, evidence.get(key)) for key in ("chosen", "zero"))
+    outcome = _outcome(evidence)
+    return _environment().get_template("page.html.j2").render(
+        e=evidence,
+        bundle=bundle_name,
+        outcome=outcome,
+        chosen=chosen,
+        zero=zero,
+        comparison=_comparison(evidence, chosen, zero) if chosen and zero else [],
+        candidates=_ordered(evidence),
+        splits=_splits(evidence),
+        error=_error_budget(evidence),
+        commands=_commands(bundle_name) if outcome != "infeasible" else None,
+        need_yaml=_yaml(evidence["need"]) if evidence.get("need") else None,
+        figures={name: _figures(evidence, name) for name in ("trade_off", "losses", "validations")},
+        plotly=_plotly(),
+    )
+
+
+def _outcome(evidence: Mapping[str, Any]) -> str:
+    """The verdict, where `provisional` is an unmet one that no candidate was chosen for yet."""
+    verdict = str(evidence.get("verdict", "not_met"))
+    unjudged = evidence.get("chosen") is None and not evidence.get("limits")
+    return "provisional" if verdict == "not_met" and (unjudged or evidence.get("provisional")) else verdict
+
+
+def _named(evidence: Mapping[str, Any], name: Any) -> dict[str, Any] | None:
+    return next((c for c in evidence.get("candidates", ()) if c["id"] == name), None)
+
+
+def _ordered(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Candidates as the table shows them at first: what came furthest, then the fastest."""
+
+    def key(candidate: Mapping[str, Any]) -> tuple[int, float]:
+        status = candidate["status"]
+        latency = (candidate.get("latency") or {}).get("value")
+        return _ORDER.index(status) if status in _ORDER else len(_ORDER), math.inf if latency is None else latency
+
+    return sorted(evidence.get("candidates", ()), key=key)
+
+
+def _comparison(evidence: Mapping[str, Any], chosen: Any, zero: Any) -> list[dict[str, Any]]:
+    """Rows of figures: the chosen candidate beside candidate zero, with the ratio of their values."""
+    quality, memory = evidence.get("quality") or {}, evidence.get("memory") or {}
+    rows = [
+        {"key": key, "chosen": chosen["figures"].get(key), "zero": zero["figures"].get(key)}
+        for key in ("latency_p50", "latency_p90", "latency_p99", "throughput")
+    ]
+    rows.append({"key": "quality", "chosen": quality.get(chosen["id"]), "zero": quality.get(zero["id"])})
+    rows.append({"key": "size", "chosen": _bytes(chosen), "zero": _bytes(zero)})
+    rows.append({"key": "memory_peak", "chosen": memory.get(chosen["id"]), "zero": memory.get(zero["id"])})
+    return [{**row, "ratio": _ratio(row["chosen"], row["zero"])} for row in rows if row["chosen"] or row["zero"]]
+
+
+def _bytes(candidate: Mapping[str, Any]) -> dict[str, Any] | None:
+    size = candidate.get("size_bytes")
+    return {"value": size, "unit": "B", "low": size, "high": size, "source": "exact"} if size else None
+
+
+def _ratio(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+    if not one or not other or not plots.finite(other["value"]) or plots.finite(one["value"]) is None:
+        return ""
+    return f"{one['value'] / other['value']:.3g}×"
+
+
+def _splits(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    splits = evidence.get("splits") or {}
+    rows, hashes = splits.get("rows", {}), splits.get("hashes", {})
+    total = sum(rows.values()) or 1
+    names = [*(name for name in _SPLITS if name in rows), *(name for name in rows if name not in _SPLITS)]
+    return [{"name": n, "rows": rows[n], "share": rows[n] / total, "hash": hashes.get(n, "")} for n in names]
+
+
+def _error_budget(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Error allowed to this opening of confirm and to the next; every opening halves it."""
+    before, confidence = evidence.get("openings_before"), evidence.get("confidence")
+    if before is None or confidence is None:
+        return None
+    total = (1.0 - confidence) / 2**before
+    shares = {"total": total, "first": _FIRST_SHARE * total, "fallback": (1 - _FIRST_SHARE) * total}
+    return {"count": before + 1, "left": _percent(total / 2), **{key: _percent(v) for key, v in shares.items()}}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _commands(bundle_name: str) -> dict[str, str]:
+    name = json.dumps(bundle_name, ensure_ascii=False)
+    shell = f"sartor predict {shlex.quote(bundle_name)} DATA -o OUT.jsonl"
+    python = f"from sartor import Bundle\n\nbundle = Bundle.load({name})\nbundle.predict(x)"
+    return {"shell": shell, "python": python}
+
+
+def _yaml(need: Mapping[str, Any]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(dict(need), sort_keys=False, allow_unicode=True)).rstrip()
+
+
+def _figures(evidence: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """A picture in both languages; None when there is nothing to draw."""
+    draw = {"trade_off": plots.trade_off, "losses": plots.losses, "validations": plots.validations}[name]
+    english, chinese = draw(evidence, "en"), draw(evidence, "zh")
+    return {"en": english, "zh": chinese} if english and chinese else None
+
+
+@cache
+def _plotly() -> str:
+    """The plotting library, compressed: the page is 2 MB instead of 5, and the browser unpacks it itself."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("sartor.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+    environment.globals.update(
+        t=_both,
+        attribute=_attribute,
+        limit_name=lambda name: _pair(*(words.limit_name(name, lang) for lang in ("en", "zh"))),
+        recipe=lambda candidate: _pair(*(words.recipe_name(candidate, lang) for lang in ("en", "zh"))),
+        settings=lambda values: _pair(*(words.settings_words(values, lang) for lang in ("en", "zh"))),
+        interval_bar=_interval_bar,
+    )
+    environment.filters.update(
+        known=_known, say=_say, figure=plots.interval_text, value=format_value, percent=_percent
+    )
+    return environment
+
+
+def _both(key: str, **values: Any) -> Markup:
+    """A fixed text in both languages; the page shows one of them. Values may be bilingual themselves."""
+    english, chinese = ({k: _in(v, lang) for k, v in values.items()} for lang in ("en", "zh"))
+    return _pair(words.text(key, "en", **english), words.text(key, "zh", **chinese))
+
+
+def _in(value: Any, language: words.Language) -> Any:
+    """Names of metrics and the like are given by key and put in language by language."""
+    return words.known(value, language) if isinstance(value, str) else value
+
+
+def _known(key: Any) -> Markup:
+    return _pair(words.known(str(key), "en"), words.known(str(key), "zh"))
+
+
+def _say(sentence: Any) -> Markup:
+    """A sentence of the search: in both languages where its form is known, else in English and marked so."""
+    from markupsafe import Markup
+
+    chinese = words.chinese(str(sentence))
+    if chinese is None:
+        return Markup('<span lang="en">{}</span>').format(_prose(str(sentence)))
+    return _pair(_prose(str(sentence)), _prose(chinese))
+
+
+def _pair(english: str, chinese: str) -> Markup:
+    from markupsafe import Markup, escape
+
+    if english == chinese:
+        return escape(english)
+    return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hans">{}</span>').format(english, chinese)
+
+
+def _prose(sentence: str) -> Markup:
+    """Escaped, with `code` set as code."""
+    from markupsafe import Markup, escape
+
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:  # a backtick without its partner
+        return escape(sentence)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
+
+
+def _attribute(name: str, key: str) -> Markup:
+    """An attribute that the switch changes: English at first, both texts beside it."""
+    from markupsafe import Markup
+
+    english, chinese = TEXTS[key]
+    return Markup('{0}="{1}" data-attribute="{0}" data-en="{1}" data-zh="{2}"').format(name, english, chinese)
+
+
+def _interval_bar(limit: Mapping[str, Any]) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(plots.interval_bar(limit))

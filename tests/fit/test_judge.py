@@ -1,0 +1,171 @@
+"""The procedure as a whole: how often it says `met` for models that are not, and for models that are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sartor.fit import judge
+from sartor.fit.judge import Finalist, confirm, error_shares, hopeless, likely, proved, race, with_fallback
+from sartor.measure import statistics
+from sartor.measure.quality_bounds import Outputs
+from sartor.need.limit import Limit, parse_limit
+
+BASE = Path()
+TASK = "tabular-classification"
+SELECT, CONFIRM = 500, 500
+Truth = NDArray[np.bool_]
+
+
+@pytest.fixture(autouse=True)
+def _remember_bounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Thousands of replays meet the same few counts; the bounds are pure functions of them.
+    for name in ("paired_drop_bounds", "paired_drop_p_value", "proportion_bounds", "relative_drop_bounds"):
+        monkeypatch.setattr(statistics, name, functools.cache(getattr(statistics, name)))
+    return
+
+
+def as_outputs(right: Truth) -> NDArray[np.float64]:
+    """Two logits a row, the larger one on class 0 where the row is right; all labels are 0."""
+    return np.where(right[:, None], [[1.0, 0.0]], [[0.0, 1.0]])
+
+
+def seen(right: Truth, baseline: Truth) -> Outputs:
+    return Outputs(np.zeros(len(right), dtype=np.int64), as_outputs(right), as_outputs(baseline))
+
+
+def draw(generator: np.random.Generator, rows: int, accuracy: float, drops: list[float]) -> tuple[Truth, list[Truth]]:
+    """A baseline of the given accuracy, and candidates that lose `drop` of it; half as many rows are gained."""
+    baseline = generator.random(rows) < accuracy
+    candidates = []
+    for drop in drops:
+        gained = 0.5 * max(drop, 0.004)
+        lost = generator.random(rows) < (drop + gained) / accuracy
+        found = generator.random(rows) < gained / (1 - accuracy)
+        candidates.append(np.where(baseline, ~lost, found))
+    return baseline, candidates
+
+
+def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Truth, list[Truth]]) -> bool:
+    """Race, select, confirm, fall back: what the search does, on stored rows. Candidates come fastest first."""
+    shares = error_shares(0.95, 0)
+    baseline, candidates = select
+    hopeful, safety = [], {}
+    for number, right in enumerate(candidates):
+        everything = seen(right, baseline)
+        outputs, dropped_by = race(len(right), (limit,), lambda start, stop, e=everything: e.head(stop), BASE)  # type: ignore[misc]
+        if dropped_by is None and likely((limit,), outputs, len(final[0]), shares.first, BASE):
+            hopeful.append(str(number))
+            safety[str(number)] = float(right.mean())
+    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safety, ())]
+    return confirm(finalists, lambda name: seen(final[1][int(name)], final[0]), shares, BASE).winner is not None
+
+
+def share_met(limit: Limit, accuracy: float, drops: list[float], replays: int, seed: int) -> float:
+    generator = np.random.default_rng(seed)
+    met = 0
+    for _ in range(replays):
+        select = draw(generator, SELECT, accuracy, drops)
+        met += procedure(limit, select, draw(generator, CONFIRM, accuracy, drops))
+    return met / replays
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "drops"),
+    [
+        ("accuracy_drop", "<= 2 pt", [0.0201, 0.0201, 0.0201]),
+        ("accuracy_drop", "<= 2%", [0.0191, 0.0191]),  # 2% of an accuracy of 0.95 is 1.9 pt
+        ("accuracy", ">= 0.93", [0.0201, 0.0201, 0.0201]),
+    ],
+)
+def test_a_model_that_violates_by_a_hair_is_met_in_at_most_5_percent(name: str, bound: str, drops: list[float]) -> None:
+    assert share_met(parse_limit(name, bound, TASK), 0.95, drops, 2000, seed=1) <= 0.05
+
+
+def test_opening_confirm_without_the_gate_of_select_still_keeps_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The gate only chooses; the error must hold even if everything went through it.
+    monkeypatch.setitem(globals(), "likely", lambda *arguments: True)
+    limit = parse_limit("accuracy_drop", "<= 2 pt", TASK)
+    assert share_met(limit, 0.95, [0.0201, 0.0201, 0.0201], 2000, seed=2) <= 0.05
+
+
+def test_a_model_well_within_the_limit_is_met_nearly_always() -> None:
+    limit = parse_limit("accuracy_drop", "<= 2 pt", TASK)
+    assert share_met(limit, 0.95, [0.0, 0.001], 200, seed=3) >= 0.9
+
+
+def test_the_error_is_halved_by_every_opening_and_shared_80_to_20() -> None:
+    first, second = error_shares(0.95, 0), error_shares(0.95, 1)
+    assert (first.first, first.fallback) == pytest.approx((0.04, 0.01))
+    assert (second.first, second.fallback) == pytest.approx((0.02, 0.005))
+
+
+def test_the_fallback_is_looked_at_only_when_the_finalist_fails() -> None:
+    limit = parse_limit("accuracy", ">= 0.9", TASK)
+    right = {"good": np.ones(300, bool), "bad": np.zeros(300, bool)}
+    opened: list[str] = []
+
+    def open_rows(name: str) -> Outputs:
+        opened.append(name)
+        return seen(right[name], right[name])
+
+    shares = error_shares(0.95, 0)
+    names = [Finalist("good", (limit,)), Finalist("bad", (limit,))]
+    assert confirm(names, open_rows, shares, BASE).winner == "good"
+    assert opened == ["good"]
+    found = confirm(names[::-1], open_rows, shares, BASE)
+    assert (found.winner, found.alpha, found.failed) == ("good", shares.fallback, (("bad", "accuracy"),))
+
+
+def test_at_most_two_candidates_open_confirm() -> None:
+    limit = parse_limit("accuracy", ">= 0.9", TASK)
+    opened: list[str] = []
+
+    def open_rows(name: str) -> Outputs:
+        opened.append(name)
+        wrong = np.zeros(300, bool)
+        return seen(wrong, wrong)
+
+    finalists = [Finalist(name, (limit,)) for name in ("a", "b", "c")]
+    assert confirm(finalists, open_rows, error_shares(0.95, 0), BASE).winner is None
+    assert opened == ["a", "b"]
+
+
+def test_the_baseline_needs_no_test_of_its_drop() -> None:
+    def open_rows(name: str) -> Outputs:
+        raise AssertionError("confirm must stay closed")
+
+    assert confirm([Finalist("zero", ())], open_rows, error_shares(0.95, 0), BASE).winner == "zero"
+
+
+def test_the_p_value_and_the_interval_agree() -> None:
+    limit = parse_limit("accuracy_drop", "<= 2 pt", TASK)
+    generator = np.random.default_rng(0)
+    for drop in (0.0, 0.005, 0.01, 0.02):
+        baseline, (candidate,) = draw(generator, 800, 0.9, [drop])
+        rows = seen(candidate, baseline)
+        for alpha in (0.01, 0.04):
+            bound = judge.limit_bounds(limit, rows, alpha, BASE)
+            assert proved(limit, rows, alpha, BASE) == (bound.high <= limit.value)
+
+
+def test_the_race_stops_early_on_a_broken_candidate_and_never_passes_one() -> None:
+    limit = parse_limit("accuracy_drop", "<= 1 pt", TASK)
+    baseline = np.ones(10_000, bool)
+    broken = seen(np.arange(10_000) % 3 > 0, baseline)
+    read: list[int] = []
+
+    def reader(start: int, stop: int) -> Outputs:
+        read.append(stop)
+        return broken.head(stop)
+
+    outputs, dropped_by = race(10_000, (limit,), reader, BASE)
+    assert dropped_by == limit
+    assert read == [judge.RACE_LOOKS[0]]
+    assert len(outputs.labels) == judge.RACE_LOOKS[0]
+    assert hopeless((limit,), seen(baseline, baseline), BASE) is None
