@@ -11,7 +11,8 @@ from dataclasses import dataclass
 _UNITS: dict[str, tuple[str, float]] = {
     "ns": ("s", 1e-9),
     "us": ("s", 1e-6),
-    "µs": ("s", 1e-6),
+    "µs": ("s", 1e-6),  # the micro sign
+    "μs": ("s", 1e-6),  # the Greek letter
     "ms": ("s", 1e-3),
     "s": ("s", 1.0),
     "sec": ("s", 1.0),
@@ -31,7 +32,7 @@ _UNITS: dict[str, tuple[str, float]] = {
     "%": ("%", 1e-2),
     "": ("", 1.0),
 }
-_QUANTITY = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*$")
+_QUANTITY = re.compile(r"^\s*([-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*$")
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class Quantity:
 
 
 def parse(text: str | float | int) -> Quantity:
-    """Read a number with an optional unit.
+    """Read a number with an optional unit; thousands may be set apart by commas.
 
     Raises:
-        ValueError: no number, or a unit that is not known.
+        ValueError: no number, one too large, or a unit that is not known.
 
     >>> parse("5 ms")
     Quantity(value=0.005, unit='s')
@@ -60,12 +61,23 @@ def parse(text: str | float | int) -> Quantity:
     if unit not in _UNITS:
         raise ValueError(f"unknown unit `{unit}` in `{text}`; known: {', '.join(u for u in _UNITS if u)}")
     base, factor = _UNITS[unit]
-    return Quantity(float(number) * factor, base)
+    value = float(number.replace(",", ""))
+    # Divided where the factor is no binary number, so that 95% is 0.95 and not the number next to it.
+    value = value * factor if factor >= 1 else value / round(1 / factor)
+    if not math.isfinite(value):
+        raise ValueError(f"`{text}` is too large a number")
+    return Quantity(value, base)
 
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
-    factor, unit = next(((f, u) for f, u in steps if abs(value) >= f), steps[-1])
-    return f"{value / factor:.3g} {unit}" if abs(value / factor) < 1000 else f"{value / factor:,.0f} {unit}"
+    # Chosen after rounding, so that 0.9999 s is 1 s and not 1,000 ms.
+    rounded = abs(float(f"{value:.3g}"))
+    factor, unit = next(((f, u) for f, u in steps if rounded >= f), steps[-1])
+    return f"{_three_digits(value / factor)} {unit}"
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:.3g}" if abs(number) < 999.5 else f"{number:,.0f}"
 
 
 def format_value(value: float, unit: str) -> str:
@@ -83,7 +95,7 @@ def format_value(value: float, unit: str) -> str:
     if unit == "B":
         return _scaled(value, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
     if unit == "1/s":
-        return f"{value:,.0f} /s" if value >= 100 else f"{value:.3g} /s"
+        return f"{_three_digits(value)} /s"
     if unit in ("pt", "%"):
-        return f"{100 * value:.3g} {unit}".replace(" %", "%")
+        return f"{_three_digits(100 * value)} {unit}".replace(" %", "%")
     return f"{value:.4g}"

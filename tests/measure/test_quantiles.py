@@ -79,9 +79,9 @@ def test_quantile_bounds_are_fast_enough() -> None:
     # Target 200 ms; the allowance of 4 keeps a busy machine from failing the test.
     launches = make_launches(0)
     quantile_bounds(launches, 0.99, 0.05)
-    start = time.perf_counter()
+    start = time.process_time()
     quantile_bounds(launches, 0.99, 0.05)
-    assert time.perf_counter() - start < 0.8
+    assert time.process_time() - start < 0.8
 
 
 def test_bad_latencies_are_refused() -> None:

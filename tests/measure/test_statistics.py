@@ -131,9 +131,9 @@ def test_paired_drop_is_fast_enough() -> None:
 def seconds(call: Callable[[], object]) -> float:
     best = math.inf
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 

@@ -115,7 +115,7 @@ def test_a_time_limit_is_kept_and_the_rate_reaches_zero() -> None:
     settings = TrainingSettings(epochs=100_000, learning_rate=0.01, time_limit_s=1.5)
     started = time.perf_counter()
     trained = train(noisy_job(settings=settings), ignore)
-    assert time.perf_counter() - started < 3  # twice the limit: other tests may use the machine
+    assert time.perf_counter() - started < 5  # far above the limit: the machine may be shared
     assert trained.history[-1].learning_rate < 0.002 or len(trained.history) < 100
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from pathlib import Path
@@ -113,7 +114,8 @@ def proved_elsewhere(folder: Path, variant: str) -> set[str]:
     """Kinds of processor on which `sartor measure` proved a variant after it was written."""
     proofs = set()
     for file in (folder / "proofs").glob("*.json"):
-        proof = json.loads(file.read_text(encoding="utf-8"))
-        if proof.get("variant") == variant and proof.get("outcome") == "met":
-            proofs.add(str(proof.get("isa_class")))
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # a damaged proof proves nothing
+            proof = json.loads(file.read_text(encoding="utf-8"))
+            if proof.get("variant") == variant and proof.get("outcome") == "met":
+                proofs.add(str(proof.get("isa_class")))
     return proofs

@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from sartor.errors import BundleError
+from sartor.model.values import Signature
+from sartor.plan.candidates import Candidate
 
 SCHEMA_VERSION = 1
 FILE_NAME = "bundle.json"
@@ -73,11 +75,21 @@ def read_manifest(folder: Path) -> Manifest:
         if version != SCHEMA_VERSION:
             raise BundleError(f"`{file}` has schema version {version}", f"version {SCHEMA_VERSION}", "update sartor")
         manifest = Manifest.model_validate(values)
-    except (OSError, ValueError, ValidationError, AttributeError) as error:
+        _check_variants(manifest)
+        _refuse_outside(folder, manifest)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         first = str(error).split("\n")[0]
         raise BundleError(f"`{file}` cannot be read: {first}", "the file as `sartor fit` wrote it") from None
-    _refuse_outside(folder, manifest)
     return manifest
+
+
+def _check_variants(manifest: Manifest) -> None:
+    if manifest.chosen not in manifest.variants:
+        raise BundleError(f"the chosen variant `{manifest.chosen}` is not in the bundle", "one of its variants")
+    for name, entry in manifest.variants.items():
+        Candidate.from_dict(entry.candidate)
+        if not entry.files or not Signature.from_dict(entry.signature).inputs:
+            raise BundleError(f"variant `{name}` has no file or no input", "the file as `sartor fit` wrote it")
 
 
 def _refuse_outside(folder: Path, manifest: Manifest) -> None:
@@ -86,8 +98,6 @@ def _refuse_outside(folder: Path, manifest: Manifest) -> None:
     for name in names:
         if not (root / name).resolve().is_relative_to(root):
             raise BundleError(f"`{name}` in {FILE_NAME} leads outside the bundle", "paths inside it")
-    if manifest.chosen not in manifest.variants:
-        raise BundleError(f"the chosen variant `{manifest.chosen}` is not in the bundle", "one of its variants")
 
 
 def check_files(folder: Path, manifest: Manifest, names: tuple[str, ...] | None = None) -> None:

@@ -28,10 +28,11 @@ def score(bundle: Bundle, source: str, drop: Sequence[str], write: Writer) -> in
         OutputError: the file cannot be written; an older one is left as it was.
     """
     rows = read_rows(source, drop)
-    outputs = [bundle.outputs(rows[first : first + _CHUNK]) for first in range(0, len(rows), _CHUNK)]
-    together = np.concatenate(outputs)
-    write(bundle.label(together), together)
-    return len(rows)
+    one_row = isinstance(rows, np.ndarray) and rows.ndim < 2
+    parts = [rows] if one_row else [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
+    outputs = np.concatenate([bundle.outputs(part) for part in parts])
+    write(bundle.label(outputs), outputs)
+    return len(outputs)
 
 
 def writer_for(path: Path) -> Writer:

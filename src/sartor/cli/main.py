@@ -16,7 +16,6 @@ from sartor.errors import InputError, SartorError
 INTERRUPTED = 130
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -56,12 +55,12 @@ def _interrupt(number: int, frame: Any) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and give its exit code."""
     try:
-        code = app(arguments, standalone_mode=False, prog_name="sartor")
+        code = app(arguments or ["--help"], standalone_mode=False, prog_name="sartor")
         if code == INTERRUPTED:  # what typer makes of Ctrl-C
             print("\nInterrupted. What was done is kept: the same command goes on from here.", file=sys.stderr)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
-        print(f"sartor: {error}\n  hint: sartor --help, or sartor COMMAND --help", file=sys.stderr)
+        _show_input_error(_usage_error(error), as_json="--json" in arguments)
         return 2
     except InputError as error:
         _show_input_error(error, as_json="--json" in arguments)
@@ -73,6 +72,12 @@ def run(arguments: list[str]) -> int:
         traceback.print_exc()
         print("\nsartor: internal error; please report it with the lines above", file=sys.stderr)
         return 1
+
+
+def _usage_error(error: typer.TyperException) -> InputError:
+    usage = InputError(error.format_message(), "what --help lists", "run: sartor --help, or sartor COMMAND --help")
+    usage.kind = "usage"
+    return usage
 
 
 def _show_input_error(error: InputError, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 def measure(
     bundle: Path = typer.Argument(help="A bundle."),
-    data: str = typer.Option("", "--data", help="The data the bundle was proved on; without it quality stays unproven."),
+    data: str = typer.Option("", "--data", help="The data it was proved on; without it quality stays unproven."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> int:
     """Time a bundle on this machine and judge every limit again; the proof is kept in BUNDLE/proofs.

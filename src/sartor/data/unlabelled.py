@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.sources_builtin import BUILTIN
+from sartor.data.sources_tables import _numbers, _read
 from sartor.errors import DataError
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -28,7 +30,7 @@ def read_rows(source: str, drop: Sequence[str] = ()) -> NDArray[Any] | list[str]
         (n, ...) array, or a list of image paths.
 
     Raises:
-        DataError: missing, empty, of an unknown kind, or a cell that is no number (row and column are named).
+        DataError: missing, empty, of an unknown kind, or a cell that is no number (line and column are named).
     """
     if source in BUILTIN:
         return BUILTIN[source]().inputs
@@ -41,7 +43,7 @@ def read_rows(source: str, drop: Sequence[str] = ()) -> NDArray[Any] | list[str]
     if suffix in _IMAGES:
         return [source]
     if suffix in (".csv", ".tsv"):
-        return _table(path, "," if suffix == ".csv" else "\t", drop)
+        return _table(path, drop)
     if suffix in (".npz", ".npy"):
         return _array(path)
     raise DataError(f"`{source}` is of a kind that cannot be scored", _ALLOWED)
@@ -56,38 +58,25 @@ def _some(rows: list[str], source: str) -> list[str]:
 def _array(path: Path) -> NDArray[Any]:
     try:
         loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            name = next((n for n in ("inputs", "x", "X", "images") if n in loaded.files), loaded.files[0])
-            array: NDArray[Any] = loaded[name]
-            return array
-    except (ValueError, OSError, EOFError, IndexError) as error:
+        if not isinstance(loaded, np.ndarray):
+            with loaded:
+                name = next((n for n in ("inputs", "x", "X", "images") if n in loaded.files), loaded.files[0])
+                loaded = loaded[name]
+    except (ValueError, OSError, EOFError, IndexError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"`{path}` cannot be read: {error}", "a NumPy file with an array of numbers") from None
+    array: NDArray[Any] = loaded
+    if array.size == 0:
+        raise DataError(f"`{path}` holds no rows: an array of shape {array.shape}", "at least one row")
+    return array
 
 
-def _table(path: Path, delimiter: str, drop: Sequence[str]) -> NDArray[np.float32]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header, *rows = list(csv.reader(file, delimiter=delimiter)) or [[]]
-    unknown = [column for column in drop if column not in header]
-    if unknown:
-        raise DataError(f"no column `{unknown[0]}` in `{path}`", ", ".join(header))
-    kept = [index for index, column in enumerate(header) if column not in drop]
-    if not rows or not kept:
-        raise DataError(f"`{path}` has no rows", "a header and at least one row")
-    return np.array(
-        [[_number(path, header, line, row, index) for index in kept] for line, row in enumerate(rows, 2)],
-        dtype=np.float32,
-    )
-
-
-def _number(path: Path, header: list[str], line: int, row: list[str], index: int) -> float:
+def _table(path: Path, drop: Sequence[str]) -> NDArray[np.float32]:
+    table = _read(path)
+    dropped = {table.column(name) for name in drop}
+    kept = [number for number in range(len(table.header)) if number not in dropped]
+    if not kept:
+        raise DataError(f"`{path}` has no columns left", "at least one feature", "leave out a --drop")
     try:
-        return float(row[index])
-    except (ValueError, IndexError):
-        came = row[index] if index < len(row) else "nothing"
-        raise DataError(
-            f"`{path}` line {line}, column `{header[index]}`: `{came}`",
-            "a number",
-            f"leave the column out with --drop {header[index]}",
-        ) from None
+        return _numbers(table, kept)
+    except DataError as error:
+        raise DataError(error.came, error.allowed, "leave the column out with --drop NAME") from None

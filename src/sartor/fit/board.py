@@ -28,7 +28,8 @@ class Standing:
         variant: the file with the final weights, once it is built.
         seen: its outputs on select, once they are read.
         quality: the metric on select with bounds at the Need's confidence.
-        likely: whether select says that confirm will prove the quality limits.
+        likely: whether select says that confirm will probably prove the quality limits.
+        safe: whether select says that it almost certainly will.
         figures: measured over fresh launches, for finalists.
     """
 
@@ -42,6 +43,7 @@ class Standing:
     seen: Outputs | None = None
     quality: Figure | None = None
     likely: bool = False
+    safe: bool = False
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @property

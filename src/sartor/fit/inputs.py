@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sartor.data.metrics import find_metric
 from sartor.data.sources import open_data
 from sartor.data.split import make_splits
 from sartor.data.values import Dataset, Splits
 from sartor.errors import ModelError
 from sartor.fit.limits import provable, working_limits
+from sartor.fit.signature import check_inputs, check_outputs
+from sartor.model.onnx import read_signature
 from sartor.model.open import open_model
 from sartor.model.values import Model
 from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
 from sartor.plan.candidates import Refusal
-from sartor.steps import read_steps
+from sartor.steps import apply_steps, fit_steps, read_steps
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,16 @@ def open_inputs(need: Need, base: Path) -> Opened:
     """
     models = tuple(open_model(reference, base) for reference in need.model)
     _refuse_twins(models)
+    find_metric(need.metric, need.kind, base)
     steps = read_steps(need.preprocess or ())
     size = next((tuple(spec["resize"]) for spec in need.preprocess or () if "resize" in spec), None)
     dataset = open_data(need.data, need.task, base, size)
     splits = make_splits(dataset, trains=any(_trains(need, model) for model in models), seed=need.seed)
     limits = working_limits(need, len(splits.confirm))
     said = provable(limits, need.confidence, 0, len(splits.confirm))
-    shape = dataset.inputs.shape[1:] if not steps else None
+    shape = apply_steps(fit_steps(steps, dataset.inputs[:2]), dataset.inputs[:1]).shape[1:]
+    for model in models:
+        _check_signature(model, need, dataset, shape)
     refused = {model.name: why for model in models if (why := _unfit(model, shape))}
     if len(refused) == len(models):
         name, why = next(iter(refused.items()))
@@ -67,8 +73,15 @@ def _trains(need: Need, model: Model) -> bool:
     return model.trainable if need.train == "auto" else bool(need.train) and model.kind != "onnx"
 
 
-def _unfit(model: Model, shape: tuple[int, ...] | None) -> str | None:
-    if model.kind != "zoo" or shape is None:
+def _check_signature(model: Model, need: Need, dataset: Dataset, rows: tuple[int, ...]) -> None:
+    if model.path is not None:
+        signature = read_signature(model.path)
+        check_inputs(model, signature, rows, need)
+        check_outputs(model, signature, need, len(dataset.classes))
+
+
+def _unfit(model: Model, shape: tuple[int, ...]) -> str | None:
+    if model.kind != "zoo":
         return None
     return why_not(model.reference.removeprefix("zoo:").partition("(")[0].strip(), shape)
 

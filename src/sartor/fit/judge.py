@@ -21,7 +21,7 @@ from sartor.need import Limit
 FIRST_SHARE = 0.8
 RACE_LOOKS = (100, 200, 400, 800, 1600, 3200, 6400)
 _RACE_ERROR = 0.001  # per look: a race may only drop, and should almost never drop a good candidate
-_HOPE = 0.2  # a finalist is chosen on what select says is true with 80% confidence
+HOPEFUL, SAFE = 0.1, 0.01  # doubt left by select about a finalist, and about a fallback that ends the search
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,18 @@ def proved(limit: Limit, seen: Outputs, alpha: float, base: Path) -> bool:
     return satisfied(limit, limit_bounds(limit, seen, alpha, base))
 
 
-def likely(limits: Sequence[Limit], seen: Outputs, confirm_rows: int, alpha: float, base: Path) -> bool:
+def likely(
+    limits: Sequence[Limit], seen: Outputs, confirm_rows: int, alpha: float, base: Path, doubt: float = HOPEFUL
+) -> bool:
     """Whether confirm will probably prove the limits, judged on select.
 
     Two independent scatters stand between what select shows and what confirm will prove: how far
-    select is from the truth (its margin at 80% confidence), and how far confirm's bound will lie from
+    select is from the truth (its margin at 1 - doubt), and how far confirm's bound will lie from
     what confirm shows (the margin at 1 - alpha, scaled to confirm's size). They add in quadrature.
     """
     scale = (len(seen.labels) / confirm_rows) ** 0.5
     for limit in limits:
-        strict, hoped = (limit_bounds(limit, seen, level, base) for level in (alpha, _HOPE))
+        strict, hoped = (limit_bounds(limit, seen, level, base) for level in (alpha, doubt))
         margins = _margin(limit, hoped), scale * _margin(limit, strict)
         direction = 1.0 if limit.op == "<=" else -1.0
         if not limit.allows(strict.value + direction * math.hypot(*margins)):
@@ -158,5 +160,5 @@ def with_fallback(order: Sequence[str], safety: Mapping[str, float], exempt: Col
 
 def quality_key(metric: str, seen: Outputs, base: Path) -> float:
     """How good a candidate looks, larger is better: the pessimistic bound of the metric on these rows."""
-    bounds = metric_bounds(metric, seen, _HOPE, base)
+    bounds = metric_bounds(metric, seen, HOPEFUL, base)
     return -bounds.high if metric == "rmse" else bounds.low

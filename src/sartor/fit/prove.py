@@ -80,7 +80,9 @@ def _finalists(search: Search) -> list[Standing]:
         safest = max(likely, key=lambda s: _safety(search, s))
         fastest = likely[:_FASTEST]
         return fastest if any(s.id == safest.id for s in fastest) else [*fastest, safest]
-    return sorted(passed, key=lambda s: _safety(search, s), reverse=True)[:_FASTEST]
+    # A race may have dropped them all: the best of them is still what the bundle holds, marked as not met.
+    raced = passed or [s for s in search.board.all() if s.variant is not None and s.seen is not None]
+    return sorted(raced, key=lambda s: _safety(search, s), reverse=True)[:_FASTEST]
 
 
 def _safety(search: Search, standing: Standing) -> float:

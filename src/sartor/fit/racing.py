@@ -11,7 +11,7 @@ from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Board
-from sartor.fit.judge import error_shares, likely, race
+from sartor.fit.judge import SAFE, error_shares, likely, race
 from sartor.fit.run import Run
 from sartor.fit.screening import feed_for
 from sartor.fit.stages import Source, build_variant
@@ -112,9 +112,11 @@ def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs) -> None:
     limits = tuple(limit for limit in run.quality_limits if seen.baseline is not None or not limit.is_drop)
     openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
     alpha = error_shares(run.need.confidence, openings).first
-    hopeful = likely(limits, seen, len(run.data.rows("confirm")), alpha, run.base)
+    rows = len(run.data.rows("confirm"))
+    hopeful = likely(limits, seen, rows, alpha, run.base)
+    safe = hopeful and likely(limits, seen, rows, alpha, run.base, SAFE)
     why = "" if hopeful else "select says that confirm would probably not prove its quality"
-    board.update(candidate_id, status="passed", likely=hopeful, why=why)
+    board.update(candidate_id, status="passed", likely=hopeful, safe=safe, why=why)
 
 
 def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: Path) -> Array:

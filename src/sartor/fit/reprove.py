@@ -93,7 +93,9 @@ def _open(folder: Path) -> _Case:
     manifest = read_manifest(folder)
     check_files(folder, manifest)
     if manifest.provisional:
-        raise BundleError(f"`{folder}` is only the best so far of a search", "a bundle that was judged", "let `sartor fit` end")
+        raise BundleError(
+            f"`{folder}` is only the best so far of a search", "a bundle that was judged", "let `sartor fit` end"
+        )
     evidence = read_evidence(folder)
     limits = tuple(Limit(entry["name"], **entry["bound"]) for entry in evidence["limits"])
     return _Case(folder, manifest, evidence, read_need(folder / "need.yaml"), limits)
@@ -175,9 +177,7 @@ def _outputs(case: _Case, name: str, inputs: Array, scratch: Path) -> Array:
         return reader.read(0, len(inputs))
 
 
-def _judge(
-    case: _Case, limit: Limit, figures: Mapping[str, Figure], quality: Mapping[str, Figure]
-) -> LimitResult:
+def _judge(case: _Case, limit: Limit, figures: Mapping[str, Figure], quality: Mapping[str, Figure]) -> LimitResult:
     if not limit.is_quality:
         met = holds(limit, figures[limit.name])
         return LimitResult(limit, figures[limit.name], met, "measured over fresh launches")

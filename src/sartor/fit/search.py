@@ -96,7 +96,7 @@ def train_and_race(search: Search) -> None:
     """Train the models that are still in the search, fastest first, and race their candidates.
 
     With a limit on a drop every model is trained first, since the most accurate one is the baseline.
-    With floors alone the search stops at the first model whose best candidate no other can beat.
+    With floors alone the search stops once a candidate is safe and no other model can beat it.
     """
     run = search.run
     drops = any(limit.is_drop for limit in run.quality_limits)
@@ -118,8 +118,9 @@ def train_and_race(search: Search) -> None:
 
 
 def _beaten(search: Search, name: str) -> bool:
-    hopeful = [screened_objective(search.run, s) for s in search.board.alive() if s.likely]
-    return bool(hopeful) and potential(search, name) > SCREEN_SPREAD * min(hopeful)
+    """Whether a candidate that will almost certainly be proved is faster than this model could be."""
+    safe = [screened_objective(search.run, s) for s in search.board.alive() if s.safe]
+    return bool(safe) and potential(search, name) > SCREEN_SPREAD * min(safe)
 
 
 def _skip(search: Search, name: str, why: str) -> None:

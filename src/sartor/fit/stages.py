@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sartor.bundle.values import Variant
-from sartor.errors import CandidateError, ModelError
+from sartor.errors import CandidateError
 from sartor.fit.run import Inputs, Run
+from sartor.fit.signature import check_outputs
 from sartor.fit.trials import Trial, trial_key
 from sartor.model.onnx import parameter_count, read_signature
 from sartor.model.values import Model, Signature
@@ -59,7 +60,7 @@ def open_source(run: Run, model: Model) -> Source:
 
     Raises:
         CandidateError: the export failed.
-        ModelError: the model does not take the data's rows or give one output a class.
+        ModelError: the model does not give one output a class.
     """
     if model.kind == "onnx":
         return _open_onnx(run, model)
@@ -128,7 +129,7 @@ def _made_once(
 def _source(run: Run, model: Model, inputs: Inputs, trial: Trial, *, trained: bool) -> Source:
     made = trial.result
     signature = Signature.from_dict(made["signature"])
-    check_outputs(run, model, signature)
+    check_outputs(model, signature, run.need, len(run.data.dataset.classes))
     training = {**made, "reused": trial.reused} if "epochs" in made else {}
     path = run.work / made["path"]
     return Source(model, path, signature, made["parameters"], inputs, trial.key, trained, training)
@@ -137,53 +138,8 @@ def _source(run: Run, model: Model, inputs: Inputs, trial: Trial, *, trained: bo
 def _open_onnx(run: Run, model: Model) -> Source:
     assert model.path is not None
     signature = read_signature(model.path)
-    if len(signature.inputs) != 1:
-        names = ", ".join(spec.name for spec in signature.inputs)
-        raise ModelError(f"`{model.reference}` has {len(signature.inputs)} inputs ({names})", "one input")
-    spec = signature.inputs[0]
-    inputs = prepared_inputs(run, model, spec.dtype)
-    _check_rows(model, spec.shape[1:], inputs.row_shape)
-    _check_batch(model, spec.shape[0], run.need.workload.batch)
-    check_outputs(run, model, signature)
+    inputs = prepared_inputs(run, model, signature.inputs[0].dtype)
     return Source(model, model.path, signature, parameter_count(model.path), inputs, model.content_hash, True, {})
-
-
-def _check_rows(model: Model, wanted: tuple[int | str, ...], got: tuple[int, ...]) -> None:
-    fits = len(wanted) == len(got) and all(isinstance(w, str) or w == g for w, g in zip(wanted, got, strict=True))
-    if not fits:
-        shown = " x ".join(str(size) for size in wanted)
-        raise ModelError(
-            f"the data's rows have shape {' x '.join(map(str, got)) or 'scalar'} after preprocess",
-            f"`{model.reference}` takes rows of shape {shown}",
-            "add steps to `preprocess`, such as resize or reshape",
-        )
-
-
-def _check_batch(model: Model, batch: int | str, wanted: int) -> None:
-    if isinstance(batch, int) and batch != wanted:
-        raise ModelError(
-            f"`{model.reference}` takes exactly {batch} rows a call, the workload has {wanted}",
-            f"workload: {{batch: {batch}}}, or a model with a dynamic batch",
-        )
-
-
-def check_outputs(run: Run, model: Model, signature: Signature) -> None:
-    """One output for each class (or one column for two classes, or one value for a regression).
-
-    Raises:
-        ModelError: otherwise; says how many came.
-    """
-    shape = signature.outputs[0].shape
-    columns = shape[1] if len(shape) == 2 else 1 if len(shape) == 1 else None
-    classes = len(run.data.dataset.classes)
-    allowed = {1} if run.need.kind == "regression" else {classes, 1} if classes == 2 else {classes}
-    if columns is None or (isinstance(columns, int) and columns not in allowed):
-        wanted = "rows x 1" if run.need.kind == "regression" else f"rows x {classes}, one column a class"
-        raise ModelError(
-            f"output `{signature.outputs[0].name}` of `{model.reference}` has shape {list(shape)}",
-            f"{wanted} (the data has {classes} classes)" if classes else wanted,
-            "check `labels:` and the model's head",
-        )
 
 
 def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candidate: Candidate) -> Variant:

@@ -65,6 +65,32 @@ def pivot_bounds(
     return min(value, float(low)), max(value, float(high))
 
 
+def percentile_bounds(value: float, values: Floats, influence: Floats, alpha: float) -> tuple[float, float]:
+    """Low and high percentile of bootstrap replicates, plain or BCa, whichever is wider.
+
+    BCa: Efron & Tibshirani (1993), chapter 14. Levels are first lowered for few units as in Hesterberg (2015),
+    The American Statistician 69, 371. Replicates without value count against both bounds.
+    """
+    from scipy import special
+
+    units = influence.size
+    z = math.sqrt(units / (units - 1.0)) * float(special.stdtrit(units - 1, alpha))
+    usable = np.isfinite(values)
+    below = float((values[usable] < value).sum() + 0.5 * (values[usable] == value).sum()) + 0.5
+    shift = float(special.ndtri(below / (usable.sum() + 1.0)))
+    power = float((influence**2).sum()) ** 1.5
+    skew = float((influence**3).sum()) / (6.0 * power) if power > 0.0 else 0.0
+    tilted = [shift + (shift + x) / max(1.0 - skew * (shift + x), 1e-3) for x in (z, -z)]
+    low = _order_value(np.where(usable, values, -np.inf), float(special.ndtr(min(z, tilted[0]))))
+    high = -_order_value(np.where(usable, -values, -np.inf), float(special.ndtr(min(z, -tilted[1]))))
+    return low, high
+
+
+def _order_value(values: Floats, level: float) -> float:
+    rank = math.floor((len(values) + 1) * level + 1e-9)
+    return float(np.sort(values)[rank - 1]) if rank >= 1 else -math.inf
+
+
 def pooled_rows(rows: Floats) -> Floats:
     """Means of at most RESAMPLING_UNITS random groups of ``rows`` (n, c), to keep the resampling cheap."""
     each = -(-len(rows) // RESAMPLING_UNITS)

@@ -6,6 +6,7 @@ Imports nothing heavy: a worker's own memory is part of what is measured.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sartor.errors import CandidateError, InputError
+from sartor.errors import CandidateError, InputError, OutputError
 
 Send = Callable[[dict[str, Any]], None]
 Handler = Callable[[dict[str, Any], Send], dict[str, Any]]
@@ -48,13 +49,28 @@ def _answer(handler: Handler, request: dict[str, Any], report: Send) -> dict[str
         return {"failed": {"reason": error.reason, "detail": error.detail}}
     except InputError as error:
         return {"input_error": {"type": type(error).__name__, **error.as_dict()}}
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = OutputError(f"no room left on the disk: {error.filename or error}", "a folder with room")
+            return {"input_error": {"type": "OutputError", **full.as_dict()}}
+        return _failed(error)
     except MemoryError:
         return {"failed": {"reason": "memory", "detail": "out of memory"}}
     except Exception as error:  # noqa: BLE001 - a library's failure is a failed trial with its reason
-        traceback.print_exc()
-        detail = f"{type(error).__name__}: {error}".strip().split("\n")[0]
-        reason = "memory" if "bad_alloc" in detail or "can't allocate memory" in detail else "failed"
-        return {"failed": {"reason": reason, "detail": detail[:500]}}
+        return _failed(error)
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    traceback.print_exception(error)
+    detail = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+    reason = "memory" if speaks_of_memory(detail) else "failed"
+    return {"failed": {"reason": reason, "detail": detail[:500]}}
+
+
+def speaks_of_memory(text: str) -> bool:
+    """Whether a library's message means that memory ran out; each has its own words for it."""
+    words = ("bad_alloc", "MemoryError", "allocate memory", "failed to map segment", "out of memory")
+    return any(word in text for word in words)
 
 
 def _die_with_parent() -> None:

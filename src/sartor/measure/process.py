@@ -19,6 +19,7 @@ import psutil
 
 import sartor.errors
 from sartor.errors import CandidateError, InputError
+from sartor.measure.child import speaks_of_memory
 
 _POLL_SECONDS = 0.05
 _living: set[Child] = set()
@@ -147,7 +148,7 @@ class Child:
         self._stderr.seek(max(0, self._stderr.tell() - 4000))
         tail = self._stderr.read().decode(errors="replace").strip()
         last = tail.split("\n")[-1] if tail else "no message"
-        if "bad_alloc" in tail or "MemoryError" in tail:
+        if speaks_of_memory(tail):
             return CandidateError("memory", f"out of memory: {last}")
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return CandidateError("crash", f"the worker died ({how}): {last[:300]}")

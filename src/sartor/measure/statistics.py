@@ -223,11 +223,12 @@ def paired_rmse_increase_bounds(baseline_errors: ArrayLike, candidate_errors: Ar
 
 
 def resampled_bounds(statistic: Callable[[Indices], float], n: int, alpha: float, seed: int = 0) -> Bounds:
-    """Bounds for any smooth metric; ``statistic(indices)`` computes it on the given rows, repeats included.
+    """Bounds for any metric; ``statistic(indices)`` computes it on the given rows, repeats included.
 
-    Studentised bootstrap whose standard errors come from jackknife influence values (Efron & Tibshirani 1993,
-    chapters 11 and 12): about ``RESAMPLES + RESAMPLING_UNITS`` calls. The range of the metric is unknown, so
-    data on which it never varies prove nothing: both bounds are then infinite.
+    Widest of three bootstrap bounds (Efron & Tibshirani 1993, chapters 11 to 14): the studentised one with
+    jackknife influence values, which suits skewed metrics, and the percentile and BCa ones, which suit bounded
+    or rough ones such as a correlation or a median. Costs about ``RESAMPLES + RESAMPLING_UNITS`` calls. The range
+    of the metric is unknown, so data on which it never varies prove nothing: both bounds are then infinite.
 
     Raises ValueError unless ``n >= 2`` and ``0 < alpha < 0.5``, or if the metric is not finite on all rows.
     """
@@ -247,7 +248,9 @@ def resampled_bounds(statistic: Callable[[Indices], float], n: int, alpha: float
     influence[np.abs(influence) <= 1e-10 * abs(value)] = 0.0  # rounding, not variation
     deviation = float(influence.std(ddof=1)) / math.sqrt(units)
     deviations = influence[picks].std(axis=1, ddof=1) / math.sqrt(units)
-    return Bounds(value, *_resampling.pivot_bounds(value, deviation, values, deviations, alpha))
+    pivot = _resampling.pivot_bounds(value, deviation, values, deviations, alpha)
+    percentile = _resampling.percentile_bounds(value, values, influence - influence.mean(), alpha)
+    return Bounds(value, min(value, pivot[0], percentile[0]), max(value, pivot[1], percentile[1]))
 
 
 def provable_floor(n: int, alpha: float) -> float:

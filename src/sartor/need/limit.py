@@ -135,20 +135,23 @@ def _drop(name: str, text: str | float) -> Limit:
         raise NeedError(f"`{name}: {text}`", f'a drop takes `<=`, such as `{name}: "<= 1 pt"`')
     if quantity.unit not in ("pt", "%", ""):
         raise NeedError(f"`{name}: {text}`", '"<= 1 pt" (absolute) or "<= 1%" (relative to the baseline)')
-    if not 0 <= quantity.value < 1 and not name.startswith("rmse"):
+    if quantity.value < 0 or (quantity.value >= 1 and not name.startswith("rmse")):
         raise NeedError(f"`{name}: {text}`", "a drop from 0 up to, not including, 100 pt")
     return Limit(name, op, quantity.value, quantity.unit)
 
 
 def _absolute(name: str, metric: str, text: str | float) -> Limit:
     op, quantity = _split(name, text, ">= 0.95" if metric != "rmse" else "<= 0.5")
+    if quantity.unit not in ("", "%") or (metric == "rmse" and quantity.unit):
+        allowed = "a plain number" if metric == "rmse" else "a plain number or a percentage"
+        raise NeedError(f"`{name}: {text}`", allowed)
     if metric not in QUALITY_METRICS:
         return Limit(name, op, quantity.value, "")
     expected = QUALITY_METRICS[metric][0]
     if op != expected:
         raise NeedError(f"`{name}: {text}`", f"`{name}` takes `{expected}`")
-    if quantity.unit not in ("", "%"):
-        raise NeedError(f"`{name}: {text}`", "a plain number or a percentage")
+    if metric == "rmse" and quantity.value <= 0:
+        raise NeedError(f"`{name}: {text}`", "a number above zero")
     if metric != "rmse" and not 0 < quantity.value <= 1:
         raise NeedError(f"`{name}: {text}`", "a share above 0 and up to 1, such as 0.95 or 95%")
     return Limit(name, op, quantity.value, "")

@@ -7,7 +7,15 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sartor.errors import NeedError, nearest
 from sartor.need.limit import Limit, parse_limit
@@ -34,8 +42,9 @@ def _quantity(unit: str, example: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-Seconds = Annotated[float, _quantity("s", "a time such as `5 min`")]
-Bytes = Annotated[float, _quantity("B", "a size such as `8 GB`")]
+_NUMBER_OR_TEXT = WithJsonSchema({"type": ["number", "string"]})
+Seconds = Annotated[float, _quantity("s", "a time such as `5 min`"), _NUMBER_OR_TEXT]
+Bytes = Annotated[float, _quantity("B", "a size such as `8 GB`"), _NUMBER_OR_TEXT]
 _one_or_many = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 _mapping_of_source = BeforeValidator(lambda value: {"source": value} if isinstance(value, str) else value)
 
@@ -124,6 +133,7 @@ class Need(_Part):
                 f"quality limits on several metrics: {', '.join(sorted(set(names)))}",
                 "one metric, as a floor, a drop or both",
                 "keep the metric that matters; the report shows it for every candidate",
+                ("require",),
             )
         return self
 
@@ -174,7 +184,7 @@ def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
 def as_need_error(error: ValidationError) -> NeedError:
     """The first problem of a pydantic report as one clear NeedError with its location."""
     first = _deepest(error)
-    location = tuple(part for part in first["loc"] if part not in _UNION_BRANCHES)
+    location = _location(first["loc"])
     name = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         allowed = _allowed_keys(location)
@@ -182,16 +192,36 @@ def as_need_error(error: ValidationError) -> NeedError:
         return NeedError(f"unknown key `{name}`", ", ".join(allowed), hint, location)
     if first["type"] == "missing":
         return NeedError(f"key `{name}` is missing", f"a value for `{name}`", "see `sartor schema`", location)
-    came = f"`{name}: {first['input']}`"
+    came = f"`{name}:`, with nothing behind it" if first["input"] is None else f"`{name}: {first['input']}`"
+    if location[0] == "require":
+        return NeedError(came, *_A_LIMIT, location)
     if location == ("train",):
         return NeedError(came, "auto, true, false, or a mapping of " + ", ".join(TrainSpec.model_fields), "", location)
     if first["type"] == "literal_error":
         options = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
         return NeedError(came, options, nearest(str(first["input"]), options.split(", ")), location)
-    return NeedError(came, first["msg"].removeprefix("Value error, "), "", location)
+    if location[0] == "preprocess":
+        return NeedError(came, *_STEPS, location)
+    if first["type"] == "model_type":
+        return NeedError(came, "a mapping of " + ", ".join(_allowed_keys((*location, ""))), "", location)
+    message = _IN_OUR_WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return NeedError(came, message, "", location)
 
 
+_A_LIMIT = (
+    'limits, each an operator and a number in quotes, such as `accuracy: ">= 0.95"`',
+    "`require: {}` asks for the fastest without measurable loss",
+)
+_STEPS = ("a list of steps with their settings", "such as `preprocess: [{resize: [224, 224]}]`")
+_IN_OUR_WORDS = {"string_type": "text", "tuple_type": "a list", "too_short": "a list of at least one"}
 _UNION_BRANCHES = ("TrainSpec", "literal['auto']", "bool")
+
+
+def _location(parts: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The path of keys in the file: pydantic adds the branch of a union that it tried."""
+    if parts[0] == "require":
+        return parts[:2]
+    return tuple(part for part in parts if parts[0] != "train" or part not in _UNION_BRANCHES)
 
 
 def _deepest(error: ValidationError) -> Any:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ORDER = ("chosen", "finalist", "passed", "screened", "planned", "rejected", "failed")
 _SPLITS = ("train", "calibrate", "select", "confirm")
+_SECTIONS = ("verdict", "chosen", "candidates", "training", "splits", "machine", "run")
 _FIRST_SHARE = 0.8  # of the error allowed to an opening of confirm goes to the finalist, the rest to a fallback
 
 
@@ -71,20 +72,25 @@ def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
     """
     chosen, zero = (_named(evidence, evidence.get(key)) for key in ("chosen", "zero"))
     outcome = _outcome(evidence)
-    return _environment().get_template("page.html.j2").render(
-        e=evidence,
-        bundle=bundle_name,
-        outcome=outcome,
-        chosen=chosen,
-        zero=zero,
-        comparison=_comparison(evidence, chosen, zero) if chosen and zero else [],
-        candidates=_ordered(evidence),
-        splits=_splits(evidence),
-        error=_error_budget(evidence),
-        commands=_commands(bundle_name) if outcome != "infeasible" else None,
-        need_yaml=_yaml(evidence["need"]) if evidence.get("need") else None,
-        figures={name: _figures(evidence, name) for name in ("trade_off", "losses", "validations")},
-        plotly=_plotly(),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            e=evidence,
+            bundle=bundle_name,
+            outcome=outcome,
+            sections=_sections(evidence, outcome),
+            chosen=chosen,
+            zero=zero,
+            comparison=_comparison(evidence, chosen, zero) if chosen and zero else [],
+            candidates=_ordered(evidence),
+            splits=_splits(evidence),
+            error=_error_budget(evidence),
+            commands=_commands(bundle_name) if outcome != "infeasible" else None,
+            need_yaml=_yaml(evidence["need"]) if evidence.get("need") else None,
+            figures={name: _figures(evidence, name) for name in ("trade_off", "losses", "validations")},
+            plotly=_plotly(),
+        )
     )
 
 
@@ -93,6 +99,13 @@ def _outcome(evidence: Mapping[str, Any]) -> str:
     verdict = str(evidence.get("verdict", "not_met"))
     unjudged = evidence.get("chosen") is None and not evidence.get("limits")
     return "provisional" if verdict == "not_met" and (unjudged or evidence.get("provisional")) else verdict
+
+
+def _sections(evidence: Mapping[str, Any], outcome: str) -> list[str]:
+    """The sections that have something to say: an infeasible Need may end before anything is built."""
+    absent = {key for key in ("candidates", "training", "splits") if key not in evidence}
+    absent |= {"chosen"} if outcome == "infeasible" else set()
+    return [key for key in _SECTIONS if key not in absent]
 
 
 def _named(evidence: Mapping[str, Any], name: Any) -> dict[str, Any] | None:
@@ -131,7 +144,7 @@ def _bytes(candidate: Mapping[str, Any]) -> dict[str, Any] | None:
 def _ratio(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
     if not one or not other or not plots.finite(other["value"]) or plots.finite(one["value"]) is None:
         return ""
-    return f"{one['value'] / other['value']:.3g}×"
+    return f"{one['value'] / other['value']:#.3g}×"
 
 
 def _splits(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -153,7 +166,7 @@ def _error_budget(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g}%"
+    return format_value(share, "%")
 
 
 def _commands(bundle_name: str) -> dict[str, str]:
@@ -186,12 +199,12 @@ def _plotly() -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChainableUndefined, Environment, PackageLoader
 
     environment = Environment(
         loader=PackageLoader("sartor.report", "templates"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -203,9 +216,19 @@ def _environment() -> Environment:
         recipe=lambda candidate: _pair(*(words.recipe_name(candidate, lang) for lang in ("en", "zh"))),
         settings=lambda values: _pair(*(words.settings_words(values, lang) for lang in ("en", "zh"))),
         interval_bar=_interval_bar,
+        option=_option,
+        texts=TEXTS,
+        percent=_percent,
+        rank=lambda status: _ORDER.index(status) if status in _ORDER else len(_ORDER),
     )
     environment.filters.update(
-        known=_known, say=_say, figure=plots.interval_text, value=format_value, percent=_percent
+        known=_known,
+        say=_say,
+        label=lambda label: _pair(str(label), words.chinese_label(str(label))),
+        figure=plots.interval_text,
+        ends=_ends,
+        value=format_value,
+        percent=_percent,
     )
     return environment
 
@@ -240,7 +263,8 @@ def _pair(english: str, chinese: str) -> Markup:
 
     if english == chinese:
         return escape(english)
-    return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hans">{}</span>').format(english, chinese)
+    both = Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hans">{}</span>')
+    return both.format(english, chinese)
 
 
 def _prose(sentence: str) -> Markup:
@@ -259,6 +283,24 @@ def _attribute(name: str, key: str) -> Markup:
 
     english, chinese = TEXTS[key]
     return Markup('{0}="{1}" data-attribute="{0}" data-en="{1}" data-zh="{2}"').format(name, english, chinese)
+
+
+def _ends(figure: Mapping[str, Any]) -> Markup:
+    """The interval of a figure; a line may break between its ends only."""
+    from markupsafe import Markup
+
+    ends = (format_value(figure[end], figure["unit"]) for end in ("low", "high"))
+    return Markup('<small class="ends"><span>[{},</span> <span>{}]</span></small>').format(*ends)
+
+
+def _option(status: str) -> Markup:
+    """A choice of the status filter; an option holds no elements, so the switch changes its text."""
+    from markupsafe import Markup
+
+    key = {"chosen": "status_chosen", "": "every_status"}.get(status, status)
+    english, chinese = words.known(key, "en"), words.known(key, "zh")
+    option = Markup('<option value="{}" data-en="{}" data-zh="{}">{}</option>')
+    return option.format(status, english, chinese, english)
 
 
 def _interval_bar(limit: Mapping[str, Any]) -> Markup:

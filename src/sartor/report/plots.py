@@ -21,7 +21,7 @@ Values = Mapping[str, Any]
 _COLOURS = ("--c1", "--c2", "--c3", "--c4", "--c5", "--c6")
 _STATUSES = ("planned", "screened", "rejected", "failed", "passed", "finalist", "chosen")
 _SYMBOLS = {"chosen": "star", "finalist": "diamond", "passed": "circle", "failed": "x-thin"}
-_SIZES = {"chosen": 17, "finalist": 12, "passed": 9}
+_SIZES = {"chosen": 18, "finalist": 12, "passed": 9}
 _WRAP = 68  # letters in one line of a hover
 _FONT = 'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif'
 
@@ -43,17 +43,9 @@ def trade_off(evidence: Values, language: Language) -> dict[str, Any] | None:
         return None
     metric = evidence.get("metric", "")
     colours = _colours_of(points)
-    traces, named = [], set()
-    for (steps, judged), group in _groups(points).items():
-        trace = _trace(group, points, metric, language, judged)
-        trace |= {"legendgroup": steps, "showlegend": steps not in named}
-        trace["marker"]["color"] = colours[steps]
-        trace["marker"]["line"] = {"color": _outlines(group, colours[steps]), "width": 1.4}
-        for bars in ("error_x", "error_y"):
-            if bars in trace:
-                trace[bars]["color"] = colours[steps]
-        named.add(steps)
-        traces.append(trace)
+    traces = [_legend_entry(steps, colour, language) for steps, colour in colours.items()]
+    traces += [_trace(group, points, metric, language, colours[_steps(group[0])]) for group in _groups(points)]
+    traces += _marks(evidence, points, colours, language)
     limits = limit_lines(evidence, language)
     return {"data": traces, "layout": _trade_off_layout(evidence, points, limits, language)}
 
@@ -78,64 +70,83 @@ def _colours_of(points: Sequence[Values]) -> dict[str, str]:
     return {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
 
 
-def _groups(points: Sequence[Values]) -> dict[tuple[str, bool], list[Values]]:
-    """By colour and area; what came furthest is drawn last, on top."""
-    groups: dict[tuple[str, bool], list[Values]] = defaultdict(list)
+def _groups(points: Sequence[Values]) -> list[list[Values]]:
+    """By colour and area; what came furthest is drawn last, on top, and the chosen candidate over everything."""
+    groups: dict[tuple[str, bool, bool, bool], list[Values]] = defaultdict(list)
     for point in sorted(points, key=lambda p: _STATUSES.index(p["status"]) if p["status"] in _STATUSES else 0):
-        groups[_steps(point), _quality(point) is not None].append(point)
-    return dict(groups)
+        judged, timed = _quality(point) is not None, bool(point.get("figures"))
+        groups[_steps(point), judged, timed, point["status"] == "chosen"].append(point)
+    return [group for _, group in sorted(groups.items(), key=lambda item: item[0][2:])]
 
 
-def _outlines(group: Sequence[Values], colour: str) -> list[str]:
-    return ["--ink" if point["status"] == "chosen" else colour for point in group]
+def _legend_entry(steps: str, colour: str, language: Language) -> dict[str, Any]:
+    """One entry for a recipe, which shows and hides all of its points whatever their form."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": escape(_recipe_words(steps, language), quote=False),
+        "x": [None],
+        "y": [None],
+        "legendgroup": steps,
+        "marker": {"symbol": "circle", "size": 10, "color": colour},
+    }
+
+
+def _recipe_words(steps: str, language: Language) -> str:
+    return " + ".join(known(name, language) for name in steps.split(" + "))
 
 
 def _trace(
-    group: Sequence[Values], everyone: Sequence[Values], metric: str, language: Language, judged: bool
+    group: Sequence[Values], everyone: Sequence[Values], metric: str, language: Language, colour: str
 ) -> dict[str, Any]:
     places = _places(everyone)
+    judged = _quality(group[0]) is not None
     here = [places[_place(point)] for point in group]
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers",
-        "name": " + ".join(known(name, language) for name in _steps(group[0]).split(" + ")),
+        "name": escape(_recipe_words(_steps(group[0]), language), quote=False),
+        "legendgroup": _steps(group[0]),
+        "showlegend": False,
         "x": [_seconds(point) for point in group],
         "y": [_quality(point) for point in group] if judged else _rows_below(group, everyone),
         "yaxis": "y" if judged else "y2",
         "customdata": ["\n".join(other["id"] for other in others) for others in here],
-        "text": [
-            _hover(point, len(others) - 1, metric, language) for point, others in zip(group, here, strict=True)
-        ],
+        "text": [_hover(point, len(others) - 1, metric, language) for point, others in zip(group, here, strict=True)],
         "hovertemplate": "%{text}<extra></extra>",
         "cliponaxis": False,
-        "marker": {
-            "symbol": [_SYMBOLS.get(point["status"], "circle-open") for point in group],
-            "size": [_SIZES.get(point["status"], 8) for point in group],
-            "opacity": [1.0 if point["status"] in _SIZES else 0.75 for point in group],
-        },
+        "marker": _markers(group, colour),
     }
-    if any(point.get("figures") for point in group):
-        trace["error_x"] = _error_bars(group, "latency")
+    if group[0].get("figures"):  # the others had one quick launch, whose spread would only hide the points
+        trace["error_x"] = {**_error_bars(group, "latency"), "color": colour}
         if judged:
-            trace["error_y"] = _error_bars(group, "quality")
+            trace["error_y"] = {**_error_bars(group, "quality"), "color": colour}
     return trace
 
 
+def _markers(group: Sequence[Values], colour: str) -> dict[str, Any]:
+    return {
+        "color": colour,
+        "symbol": [_SYMBOLS.get(point["status"], "circle-open") for point in group],
+        "size": [_SIZES.get(point["status"], 8) for point in group],
+        "opacity": [1.0 if point["status"] in _SIZES else 0.75 for point in group],
+        "line": {"color": ["--ink" if point["status"] == "chosen" else colour for point in group], "width": 1.4},
+    }
+
+
 def _error_bars(group: Sequence[Values], what: str) -> dict[str, Any]:
-    """Intervals of the finalists; the others had one quick launch, whose spread would only hide the points."""
     over: list[float] = []
     under: list[float] = []
     for point in group:
-        figure = point.get(what) if point.get("figures") else None
-        value, low, high = (finite((figure or {}).get(part)) for part in ("value", "low", "high"))
+        value, low, high = (finite((point.get(what) or {}).get(part)) for part in ("value", "low", "high"))
         over.append(max(0.0, high - value) if value is not None and high is not None else 0.0)
         under.append(max(0.0, value - low) if value is not None and low is not None else 0.0)
     return {"type": "data", "symmetric": False, "array": over, "arrayminus": under, "thickness": 1, "width": 3}
 
 
 def _place(candidate: Values) -> tuple[Any, ...]:
-    quality = _quality(candidate)
-    return (_seconds(candidate), quality) if quality is not None else (_seconds(candidate), _steps(candidate), _model(candidate))
+    seconds, quality = _seconds(candidate), _quality(candidate)
+    return (seconds, quality) if quality is not None else (seconds, _steps(candidate), _model(candidate))
 
 
 def _places(points: Iterable[Values]) -> dict[tuple[Any, ...], list[Values]]:
@@ -211,7 +222,8 @@ def limit_lines(evidence: Values, language: Language) -> list[dict[str, Any]]:
         if at is not None and (axis == "y" or at > 0):
             sign = "≤" if bound["op"] == "<=" else "≥"
             name = limit_name(limit["name"], language)
-            lines.append({"axis": axis, "at": at, "label": f"{name} {sign} {format_value(bound['value'], bound['unit'])}"})
+            label = f"{name} {sign} {format_value(bound['value'], bound['unit'])}"
+            lines.append({"axis": axis, "at": at, "label": escape(label, quote=False)})
     return lines
 
 
@@ -288,8 +300,8 @@ def _trade_off_layout(
             "showgrid": False,
             "fixedrange": True,
         },
-        "shapes": [_line(line, split) for line in limits],
-        "annotations": [*_line_labels(limits, split if judged else 1.0), *_marks(evidence, points, language)],
+        "shapes": [_line(line) for line in limits],
+        "annotations": _line_labels(limits, (low + high) / 2),
     }
 
 
@@ -350,21 +362,23 @@ def _quality_range(points: Sequence[Values], limits: Sequence[Values]) -> list[f
     return [low - room, high + room]
 
 
-def _line(line: Values, split: float) -> dict[str, Any]:
-    """A limit across the picture; one on quality ends at the candidates that have none."""
-    common = {"type": "line", "line": {"color": "--soft", "width": 1.2, "dash": "dash"}, "layer": "below"}
+def _line(line: Values) -> dict[str, Any]:
+    """A limit across the picture."""
+    common = {"type": "line", "line": {"color": "--soft", "width": 1.3, "dash": "dash"}}
     if line["axis"] == "x":
         return {**common, "xref": "x", "yref": "paper", "x0": line["at"], "x1": line["at"], "y0": 0, "y1": 1}
     return {**common, "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": line["at"], "y1": line["at"]}
 
 
-def _line_labels(limits: Sequence[Values], split: float) -> list[dict[str, Any]]:
+def _line_labels(limits: Sequence[Values], middle: float) -> list[dict[str, Any]]:
     labels, stacked = [], 0
     for line in limits:
         label: dict[str, Any] = {"text": line["label"], "showarrow": False, "font": {"size": 12, "color": "--soft"}}
+        label["bgcolor"] = "--paper"
         if line["axis"] == "x":
             label |= {"xref": "x", "x": math.log10(line["at"]), "yref": "paper", "y": 1, "yanchor": "bottom"}
-            label |= {"yshift": 2 + 17 * stacked, "xanchor": "auto"}
+            side = "right" if math.log10(line["at"]) > middle else "left"  # towards the middle: never cut off
+            label |= {"yshift": 2 + 17 * stacked, "xanchor": side}
             stacked += 1
         else:
             label |= {"xref": "paper", "x": 1, "xanchor": "right", "yref": "y", "y": line["at"], "yanchor": "bottom"}
@@ -372,33 +386,40 @@ def _line_labels(limits: Sequence[Values], split: float) -> list[dict[str, Any]]
     return labels
 
 
-def _marks(evidence: Values, points: Sequence[Values], language: Language) -> list[dict[str, Any]]:
-    """Names beside the chosen candidate and candidate zero, on opposite sides, since they may coincide."""
+def _height(point: Values, points: Sequence[Values]) -> float:
+    quality = _quality(point)
+    return _rows_below([point], points)[0] if quality is None else quality
+
+
+def _marks(evidence: Values, points: Sequence[Values], colours: Mapping[str, str], language: Language) -> list[Any]:
+    """The star of the chosen candidate and a ring around candidate zero, named in the legend.
+
+    A label in the picture would lie on other points, since the best ones stand close together.
+    """
+    chosen, zero = (next((p for p in points if p["id"] == evidence.get(key)), None) for key in ("chosen", "zero"))
     marks = []
-    for key, word, (across, along) in (("chosen", "the_chosen", (-46, -38)), ("zero", "the_zero", (52, 40))):
-        point = next((p for p in points if p["id"] == evidence.get(key)), None)
-        if point is None or (key == "zero" and evidence.get("zero") == evidence.get("chosen")):
-            continue
-        judged = _quality(point) is not None
-        marks.append(
-            {
-                "xref": "x",
-                "x": math.log10(_seconds(point) or 1.0),
-                "yref": "y" if judged else "y2",
-                "y": _quality(point) if judged else _rows_below([point], points)[0],
-                "text": text(word, language),
-                "ax": across,
-                "ay": along,
-                "showarrow": True,
-                "arrowhead": 0,
-                "arrowwidth": 1,
-                "standoff": 8,
-                "arrowcolor": "--ink",
-                "font": {"color": "--ink", "size": 12.5},
-                "bgcolor": "--paper",
-            }
-        )
+    if chosen is not None:
+        star = {"symbol": "star", "size": _SIZES["chosen"], "color": colours[_steps(chosen)]}
+        star["line"] = {"color": "--ink", "width": 1.4}
+        marks.append(_mark(chosen, points, text("the_chosen", language), star))
+    if zero is not None and zero is not chosen:
+        ring = {"symbol": "circle-open", "size": 20, "color": "--ink", "line": {"width": 1.8, "color": "--ink"}}
+        marks.append(_mark(zero, points, text("the_zero", language), ring))
     return marks
+
+
+def _mark(point: Values, points: Sequence[Values], name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [_seconds(point)],
+        "y": [_height(point, points)],
+        "yaxis": "y2" if _quality(point) is None else "y",
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+        "marker": marker,
+    }
 
 
 def losses(evidence: Values, language: Language) -> dict[str, Any] | None:
@@ -483,7 +504,7 @@ def interval_bar(limit: Values) -> str:
     allowed = (0.0, place(bound)) if limit["bound"]["op"] == "<=" else (place(bound), _WIDE)
     middle = _TALL / 2
     parts = [
-        f'<rect class="allowed" x="{allowed[0]:.1f}" y="4" width="{allowed[1] - allowed[0]:.1f}" height="{_TALL - 8}"/>',
+        f'<rect class="allowed" x="{allowed[0]:.1f}" width="{allowed[1] - allowed[0]:.1f}" y="4" height="18"/>',
         f'<line class="scale" x1="0" x2="{_WIDE}" y1="{middle}" y2="{middle}"/>',
         f'<line class="interval" x1="{left:.1f}" x2="{max(right, left + 0.1):.1f}" y1="{middle}" y2="{middle}"/>',
         f'<line class="bound" x1="{place(bound):.1f}" x2="{place(bound):.1f}" y1="1" y2="{_TALL - 1}"/>',

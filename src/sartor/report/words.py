@@ -108,7 +108,7 @@ TEXTS: dict[str, Pair] = {
     "drop_of": ("drop of {metric}", "{metric}下降"),
     "on_split": ("{metric} on {split}", "{metric}（{split}）"),
     "speedup": ("Speed-up", "加速比"),
-    "resolution": ("Resolution", "分辨率"),
+    "resolution": ("Resolution", "测量分辨率"),
     "resolution_is": (
         "Two launches of one and the same file differ by up to {resolution} on this machine: no finer difference "
         "is claimed.",
@@ -129,18 +129,19 @@ TEXTS: dict[str, Pair] = {
     ),
     "quiet": (
         "Quiet: no disturbed round had to be accepted.",
-        "安静：没有采用任何受干扰的轮次。",
+        "未受干扰：没有采用任何受干扰的轮次。",
     ),
-    "repeated_rounds": ("{count} rounds repeated for noise", "因噪声重测 {count} 轮"),
+    "repeated_rounds": ("Rounds repeated for noise: {count}.", "因噪声重测的轮次：{count}。"),
     # Every candidate
     "candidates": ("Every candidate", "全部候选"),
     "picture": ("Quality against latency, every candidate", "全部候选的质量与延迟"),
     "picture_how": (
         "Colour is the recipe, form is how far a candidate came: star chosen, diamond finalist, disc passed, "
-        "open circle rejected, cross failed. Below the line are candidates whose quality was never read: "
-        "a limit on speed or size had already excluded them. Point at a marker, or tap it, for its details.",
-        "颜色表示压缩方案，形状表示进展：星形为选定，菱形为入围，实心圆为通过，空心圆为淘汰，叉为失败。"
-        "下方区域的候选没有读取质量：速度或大小约束已将其排除。指向或点按标记可查看详情。",
+        "open circle rejected, cross failed; a ring marks candidate zero. "
+        "Below are candidates whose quality was never read; the table says why. "
+        "Point at a marker, or tap it, for its details.",
+        "颜色表示压缩方案，形状表示进展：星形为选定，菱形为入围，实心圆为通过，空心圆为淘汰，叉为失败；外环标出零号候选。"
+        "下方区域的候选没有读取质量，原因见表。指向或点按标记可查看详情。",
     ),
     "medians": (
         "Points are medians; a limit on another quantile is drawn where that quantile would have to be.",
@@ -158,7 +159,7 @@ TEXTS: dict[str, Pair] = {
     "filter": ("Filter by text", "按文字筛选"),
     "filter_hint": ("e.g. int8 openvino", "例如 int8 openvino"),
     "every_status": ("every status", "全部状态"),
-    "shown": ("shown", "条显示"),
+    "shown": ("shown.", "个候选。"),
     "sort_hint": ("A heading sorts; once more turns the order round.", "点按表头可排序，再次点按则反转顺序。"),
     "candidate": ("Candidate", "候选"),
     "status": ("Status", "状态"),
@@ -176,9 +177,15 @@ TEXTS: dict[str, Pair] = {
     "passed": ("passed", "通过"),
     "finalist": ("finalist", "入围"),
     "status_chosen": ("chosen", "选定"),
-    "why_passed": ("its quality was read on select; another was preferred", "已在 select 上读取质量；优先选择了其他候选"),
+    "why_passed": (
+        "its quality was read on select; another was preferred",
+        "已在 select 上读取质量；优先选择了其他候选",
+    ),
     "why_finalist": ("timed over fresh launches; another was preferred", "已用多次全新启动计时；优先选择了其他候选"),
-    "why_screened": ("timed once; nothing more was needed or there was no time", "只计时一次；无需进一步测量或时间已用完"),
+    "why_screened": (
+        "timed once; nothing more was needed or there was no time",
+        "只计时一次；无需进一步测量或时间已用完",
+    ),
     "why_planned": ("not tried", "未尝试"),
     "refused": ("Refused combinations", "被拒绝的组合"),
     "refused_how": (
@@ -279,11 +286,11 @@ RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch":
 _SENTENCES: tuple[Pair, ...] = (
     (
         r"Met by (?P<label>.+): the model as it is; nothing tried was proved faster\.",
-        "{label} 满足需求：即原模型本身；尝试过的方案均未被证明更快。",
+        "满足需求的方案：{label}，即原模型本身；尝试过的其他方案均未被证明更快。",
     ),
     (
         r"Met by (?P<label>.+): (?P<times>[\d.]+)x (?P<ends>\[.+\]) the speed of the uncompressed model at its best\.",
-        "{label} 满足需求：速度为未压缩模型最佳配置的 {times} 倍 {ends}。",
+        "满足需求的方案：{label}。速度为未压缩模型最佳配置的 {times} 倍 {ends}。",
     ),
     (
         r"Not met: the time budget ended before any candidate could be proved; give `budget: \{time: \.\.\.\}` more\.",
@@ -335,7 +342,7 @@ _REASONS: tuple[Pair, ...] = (
     ),
     (
         r"the same file was faster with (?P<count>\d+) thread\(s\), (?P<shape>\w+) shape",
-        "同一文件以 {count} 线程、{shape} 运行更快",
+        "同一文件采用 {count} 线程、{shape}时更快",
     ),
     (r"slower than the uncompressed model", "比未压缩模型慢"),
     (r"not tried: the time budget ended first", "未尝试：时间预算已用完"),
