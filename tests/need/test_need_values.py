@@ -41,7 +41,7 @@ task: text-classification
 model: net.onnx
 data: {source: train.tsv, select: dev.tsv, confirm: test.tsv, input: sentence, label: label, group: speaker,
        labels: [neg, pos]}
-train: {epochs: 3, time: 2 min, learning_rate: 1e-3}
+train: {epochs: 3, time: 2 min, learning_rate: 0.001}
 require: {throughput: ">= 500 /s", "mine.metrics:score": ">= 0.5", "mine.metrics:score_drop": "<= 1%"}
 """
 EXAMPLES = [DESIGN, DESIGN_SPLITS, "{task: tabular-regression, model: zoo:mlp, data: house.csv, require: {}}"]

@@ -49,6 +49,15 @@ def test_limits_are_lines() -> None:
     assert lines == {"accuracy ≥ 0.95": ("y", 0.95), "latency p99 ≤ 300 µs": ("x", 3e-4)}
 
 
+def test_without_any_quality_no_limit_on_it_is_drawn() -> None:
+    evidence = met()
+    for one in evidence["candidates"]:
+        one["quality"] = None
+    picture = plots.trade_off(evidence, "en")
+    assert picture is not None
+    assert [label["text"] for label in picture["layout"]["annotations"]] == ["latency p99 ≤ 300 µs"]
+
+
 def test_a_drop_is_a_line_under_the_baseline() -> None:
     evidence = met()
     evidence["candidates"][0]["quality"] = figure(0.98, 0.97, 0.99, "")

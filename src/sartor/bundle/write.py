@@ -99,12 +99,15 @@ def _manifest(
 
 
 def _place(folder: Path, part: Part) -> VariantEntry:
-    """Copy a variant's files under a name made of its bytes; a finished copy is left as it is."""
+    """Copy a variant's files under a name made of its bytes; a finished copy is left as it is, if undamaged."""
     candidate = part.variant.candidate
     main = part.variant.path
     files = [main, *sorted(file for file in main.parent.iterdir() if file != main and file.is_file())]
-    digest = hashlib.sha256("".join(file_hash(file) for file in files).encode()).hexdigest()[:8]
+    hashes = {file.name: file_hash(file) for file in files}
+    digest = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:8]
     home = folder / "variants" / f"{candidate.id}-{digest}"
+    if home.exists() and any(_hash_in(home, name) != expected for name, expected in hashes.items()):
+        home = home.with_name(f"{candidate.id}-{uuid.uuid4().hex[:8]}")
     if not home.exists():
         draft = folder / "variants" / f".draft-{uuid.uuid4().hex}"
         draft.mkdir(parents=True)
@@ -120,6 +123,10 @@ def _place(folder: Path, part: Part) -> VariantEntry:
         steps=part.steps,
         scores=part.scores,
     )
+
+
+def _hash_in(home: Path, name: str) -> str | None:
+    return file_hash(home / name) if (home / name).is_file() else None
 
 
 def _draft(folder: Path, text: str) -> Path:

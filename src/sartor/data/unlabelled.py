@@ -57,9 +57,9 @@ def _some(rows: list[str], source: str) -> list[str]:
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.ndarray):
-            with loaded:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.ndarray):
                 name = next((n for n in ("inputs", "x", "X", "images") if n in loaded.files), loaded.files[0])
                 loaded = loaded[name]
     except (ValueError, OSError, EOFError, IndexError, zipfile.BadZipFile, zlib.error) as error:

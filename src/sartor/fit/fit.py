@@ -152,7 +152,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
         return _infeasible(search, limit, floor, found, path)
     open_and_screen(search, opened.models)
     if not search.sources:
-        raise _nothing_ran(search)
+        return _unproved(search, path)
     excluded = every_candidate_excluded(search)
     if excluded is not None:
         return _infeasible(search, excluded[0], None, excluded[1], path)
@@ -209,7 +209,8 @@ def _infeasible(search: Search, limit: Limit, floor: float | None, found: Neares
 
 def _unproved(search: Search, path: Path) -> dict[str, Any]:
     ended = not search.run.clock.search_goes_on()
-    failed = next((s.why for s in search.board.all() if s.status == "failed"), "")
+    unopened = [f"{refusal.what}: {refusal.why}" for refusal in search.board.refusals[-1:] if not search.sources]
+    failed = next((s.why for s in search.board.all() if s.status == "failed"), "".join(unopened))
     sentence = (
         "Not met: the time budget ended before any candidate could be proved; give `budget: {time: ...}` more."
         if ended
@@ -218,8 +219,3 @@ def _unproved(search: Search, path: Path) -> dict[str, Any]:
     results = tuple(LimitResult(limit, None, False, "unproven") for limit in search.run.limits)
     values = unchosen_json(search, Verdict("not_met", results, sentence), str(path))
     return {**values, "budget_ended": ended}
-
-
-def _nothing_ran(search: Search) -> InputError:
-    refusal = search.board.refusals[-1]
-    return InputError(f"no model could be opened; {refusal.what}: {refusal.why}", "a model that exports and runs")

@@ -46,7 +46,8 @@ def trade_off(evidence: Values, language: Language) -> dict[str, Any] | None:
     traces = [_legend_entry(steps, colour, language) for steps, colour in colours.items()]
     traces += [_trace(group, points, metric, language, colours[_steps(group[0])]) for group in _groups(points)]
     traces += _marks(evidence, points, colours, language)
-    limits = limit_lines(evidence, language)
+    judged = any(_quality(point) is not None for point in points)
+    limits = [line for line in limit_lines(evidence, language) if judged or line["axis"] == "x"]
     return {"data": traces, "layout": _trade_off_layout(evidence, points, limits, language)}
 
 

@@ -27,8 +27,6 @@ TEXTS: dict[str, Pair] = {
         "This browser is too old to draw the picture; every number in it also stands in the tables.",
         "浏览器版本过旧，无法绘图；图中的每个数字也都列在表格里。",
     ),
-    "unknown": ("unknown", "未知"),
-    "none": ("none", "无"),
     # Verdict
     "verdict": ("Verdict", "结论"),
     "met": ("Met", "满足"),
@@ -60,7 +58,6 @@ TEXTS: dict[str, Pair] = {
     "no_limits": ("The Need sets no limit.", "需求没有设定约束。"),
     "binding": ("The limit that binds", "起决定作用的约束"),
     "nearest": ("The nearest that can be met", "最接近且可满足的值"),
-    "by": ("by", "由"),
     # What was chosen
     "chosen": ("What was chosen", "选定的方案"),
     "nothing_chosen": ("Nothing was chosen.", "没有选定任何方案。"),

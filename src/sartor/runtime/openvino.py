@@ -134,4 +134,6 @@ def _fix_rows(model: Any, rows: int) -> None:
 
 def _expected(port: Any) -> ExpectedInput:
     shape = tuple(size.get_length() if size.is_static else None for size in port.partial_shape)
-    return ExpectedInput(port.any_name, str(port.element_type.to_dtype()), shape)
+    # A port also answers to the names of whatever was folded into it, such as a Flatten that does nothing;
+    # the node keeps the name that the file gives the input.
+    return ExpectedInput(port.node.friendly_name, str(port.element_type.to_dtype()), shape)

@@ -48,7 +48,7 @@
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, coloured(v, style)]));
     return value;
   }
-  const narrow = matchMedia("(max-width: 760px)");
+  const narrow = matchMedia("screen and (max-width: 760px)");
   const coarse = matchMedia("(pointer: coarse)");
   function draw(width) {
     if (!plotly) return;
@@ -83,7 +83,7 @@
   addEventListener("afterprint", () => { root.classList.remove("printing"); draw(); });
 
   // Details of a point that was tapped: its rows of the table, so that nothing is said twice.
-  const panel = document.getElementById("point");
+  const panel = document.getElementById("detail");
   function detail(ids) {
     const wanted = new Set(ids);
     panel.replaceChildren();
