@@ -9,7 +9,18 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.fit.helpers import QUICK, all_gone, end, kill, run, start, trials_done, wait_for_trials, workers_of, write_need
+from tests.fit.helpers import (
+    QUICK,
+    all_gone,
+    end,
+    kill,
+    run,
+    start,
+    trials_done,
+    wait_for_trials,
+    workers_of,
+    write_need,
+)
 
 from sartor.bundle.bundle import Bundle
 

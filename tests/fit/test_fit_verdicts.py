@@ -59,7 +59,9 @@ def test_the_bundle_predicts_what_was_measured(met: tuple[Path, Ended]) -> None:
     rows, labels = load_breast_cancer(return_X_y=True)
     bundle = Bundle.load(met[0])
     predictions = bundle.predict(rows.astype(np.float32))
-    right = np.mean([p["label"] == ("malignant", "benign")[label] for p, label in zip(predictions, labels, strict=True)])
+    right = np.mean(
+        [p["label"] == ("malignant", "benign")[label] for p, label in zip(predictions, labels, strict=True)]
+    )
     assert right > 0.93
     assert bundle.predict(rows[0]) == [predictions[0]] or bundle.predict(rows[0])[0]["label"] == predictions[0]["label"]
 
@@ -125,7 +127,9 @@ def test_an_unmet_floor_exits_3_with_a_marked_bundle_and_the_line_to_change(tmp_
 
 
 def test_python_and_an_empty_require_mean_the_fastest_without_measurable_loss(tmp_path: Path) -> None:
-    need = Need(task="tabular-classification", model="zoo:mlp(width=16)", data="breast-cancer", budget={"time": "2 min"})
+    need = Need(
+        task="tabular-classification", model="zoo:mlp(width=16)", data="breast-cancer", budget={"time": "2 min"}
+    )
     result = fit(need, tmp_path / "out")
     assert result.outcome == "met", result.sentence
     assert [limit["name"] for limit in result.values["limits"]] == ["accuracy_drop"]

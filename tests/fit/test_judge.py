@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from sartor.fit import judge
 from sartor.fit.judge import Finalist, confirm, error_shares, hopeless, likely, proved, race, with_fallback
 from sartor.measure import statistics
-from sartor.measure.quality_bounds import Outputs
+from sartor.measure.quality_bounds import Outputs, limit_bounds
 from sartor.need.limit import Limit, parse_limit
 
 BASE = Path()
@@ -23,11 +22,10 @@ Truth = NDArray[np.bool_]
 
 
 @pytest.fixture(autouse=True)
-def _remember_bounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _remember_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     # Thousands of replays meet the same few counts; the bounds are pure functions of them.
     for name in ("paired_drop_bounds", "paired_drop_p_value", "proportion_bounds", "relative_drop_bounds"):
         monkeypatch.setattr(statistics, name, functools.cache(getattr(statistics, name)))
-    return
 
 
 def as_outputs(right: Truth) -> NDArray[np.float64]:
@@ -150,7 +148,7 @@ def test_the_p_value_and_the_interval_agree() -> None:
         baseline, (candidate,) = draw(generator, 800, 0.9, [drop])
         rows = seen(candidate, baseline)
         for alpha in (0.01, 0.04):
-            bound = judge.limit_bounds(limit, rows, alpha, BASE)
+            bound = limit_bounds(limit, rows, alpha, BASE)
             assert proved(limit, rows, alpha, BASE) == (bound.high <= limit.value)
 
 

@@ -17,8 +17,6 @@ from sartor.need import Need
 from sartor.report.summary import limits_table, print_summary
 from sartor.report.terminal import LiveTerminal, PlainTerminal
 
-REPORT = "report.html"
-
 
 @contextlib.contextmanager
 def _watching(console: Console, need: Need) -> Iterator[Watch]:
@@ -52,9 +50,10 @@ def _resumed(values: dict[str, Any]) -> str:
 
 def _print_next(console: Console, output: Path, outcome: str) -> None:
     if outcome == "infeasible":
+        console.print(f"Report: {output / 'report.html'}", soft_wrap=True)
         return
     state = "" if outcome == "met" else " (the best so far, marked as not met)"
-    console.print(f"Bundle{state}: {output}   report: {output / REPORT}", soft_wrap=True)
+    console.print(f"Bundle{state}: {output}   report: {output / 'report.html'}", soft_wrap=True)
     console.print(f"Try it:  sartor predict {output} DATA -o predictions.csv", soft_wrap=True)
 
 

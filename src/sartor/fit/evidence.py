@@ -39,6 +39,11 @@ def evidence_of(search: Search, proof: Proof) -> dict[str, Any]:
     }
 
 
+def unchosen_evidence(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report of a run shows that chose nothing: what was tried, and the verdict's own values."""
+    return {**_common(search), **values}
+
+
 def provisional_evidence(search: Search, sentence: str) -> dict[str, Any]:
     """Evidence of a bundle that is only the best so far."""
     return {**_common(search), "verdict": "not_met", "sentence": sentence, "limits": []}

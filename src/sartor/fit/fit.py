@@ -16,7 +16,7 @@ from sartor.bundle.values import LimitResult, Outcome, Verdict
 from sartor.errors import CandidateError, InputError
 from sartor.fit.board import Board
 from sartor.fit.clock import clock_for
-from sartor.fit.evidence import json_of, unchosen_json
+from sartor.fit.evidence import json_of, unchosen_evidence, unchosen_json
 from sartor.fit.feasible import Nearest, beyond_floor, infeasible_sentence
 from sartor.fit.folder import Folder, cannot_write, open_folder
 from sartor.fit.inputs import Opened, open_inputs
@@ -30,8 +30,10 @@ from sartor.fit.watch import Silent, Watch
 from sartor.machine.device import this_machine
 from sartor.measure.floor import measure_floors
 from sartor.need import Limit, Need, read_need
+from sartor.report.page import write_page
 from sartor.runtime import RUNTIMES, open_runtime
 
+REPORT = "report.html"
 _MEMORY_SHARE = 0.8  # of the machine, when the Need sets no budget
 
 
@@ -161,7 +163,8 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
     proof = _prove(search)
     if proof is None:
         return _unproved(search, path)
-    keep_final(search, path, proof)
+    evidence = keep_final(search, path, proof)
+    write_page(evidence, path, path / REPORT)
     return {**json_of(search, proof, str(path)), "budget_ended": _ended(run, proof)}
 
 
@@ -204,7 +207,7 @@ def _infeasible(search: Search, limit: Limit, floor: float | None, found: Neares
         for each in search.run.limits
     )
     verdict = Verdict("infeasible", results, sentence)
-    return unchosen_json(search, verdict, str(path), limit.name, found)
+    return _report_unchosen(search, unchosen_json(search, verdict, str(path), limit.name, found), path)
 
 
 def _unproved(search: Search, path: Path) -> dict[str, Any]:
@@ -218,4 +221,9 @@ def _unproved(search: Search, path: Path) -> dict[str, Any]:
     )
     results = tuple(LimitResult(limit, None, False, "unproven") for limit in search.run.limits)
     values = unchosen_json(search, Verdict("not_met", results, sentence), str(path))
-    return {**values, "budget_ended": ended}
+    return {**_report_unchosen(search, values, path), "budget_ended": ended}
+
+
+def _report_unchosen(search: Search, values: dict[str, Any], path: Path) -> dict[str, Any]:
+    write_page(unchosen_evidence(search, values), path, path / REPORT)
+    return values

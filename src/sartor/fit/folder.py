@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -52,15 +53,23 @@ def open_folder(path: Path, need: Need, *, fresh: bool) -> Folder:
     Raises:
         OutputError: foreign files, another Need, another fit at work, no permission, disk full.
     """
-    try:
-        _refuse_foreign(path)
-        work = path / WORK
-        work.mkdir(parents=True, exist_ok=True)
-        lock = _lock(work / "lock", path)
-        trials = Trials(work / "trials.sqlite")
-        resumed = _claim(path, work, trials, need, fresh)
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    work = path / WORK
+    with contextlib.ExitStack() as held:
+        try:
+            _refuse_foreign(path)
+            work.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context(_lock(work / "lock", path))
+            trials = held.enter_context(contextlib.closing(Trials(work / "trials.sqlite")))
+            resumed = _claim(path, work, trials, need, fresh)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        except sqlite3.OperationalError as error:
+            raise cannot_write(path, OSError(str(error))) from None
+        except sqlite3.DatabaseError as error:
+            raise OutputError(
+                f"`{work / 'trials.sqlite'}` is damaged: {error}", "the file as `sartor fit` left it", f"remove `{work}`"
+            ) from None
+        held.pop_all()  # the Folder closes them
     return Folder(path, work, trials, resumed, lock)
 
 
@@ -104,7 +113,6 @@ def _claim(path: Path, work: Path, trials: Trials, need: Need, fresh: bool) -> b
         _wipe(path, work, trials)
         known = None
     if known is not None and known != need.identity():
-        trials.close()
         raise OutputError(
             f"`{path}` belongs to another Need",
             "the Need it was made for (its need.yaml), apart from the budget",

@@ -36,34 +36,35 @@ def nearest_to(search: Search, limit: Limit, models: Sequence[Model]) -> Nearest
         if best is not None and run.clock.spent() > _QUICK_SECONDS:
             break
         try:
-            source = open_source(run, model)
-            found = [_measure(run, source, limit, runtime) for runtime in RUNTIMES]
+            found = _measure_plain(run, open_source(run, model), limit)
         except CandidateError as error:
             run.watch.note(f"{model.name}: {error}")
             continue
-        for one in found:
-            if best is None or better(limit, one.figure.value, best.figure.value):
-                best = one
+        if best is None or better(limit, found.figure.value, best.figure.value):
+            best = found
     return best
 
 
-def _measure(run: Run, source: Source, limit: Limit, runtime: str) -> Nearest:
+def _measure_plain(run: Run, source: Source, limit: Limit) -> Nearest:
+    """The better of the two runtimes with the model as it is, one thread, fixed shape."""
     settings = Settings("f32", 1, "fixed", run.need.workload.batch)
-    candidate = Candidate(source.model.name, Recipe(), runtime, settings)
-    variant = build_variant(run, source, Recipe(), runtime, candidate)
-    return Nearest(limit, _figure(run, source, limit, variant, launches=2), candidate.label)
+    plain = [Candidate(source.model.name, Recipe(), runtime, settings) for runtime in RUNTIMES]
+    variants = [build_variant(run, source, Recipe(), candidate.runtime, candidate) for candidate in plain]
+    figures = _figures(run, source, limit, variants)
+    best = (min if limit.op == "<=" else max)(variants, key=lambda variant: figures[variant.id].value)
+    return Nearest(limit, figures[best.id], best.candidate.label)
 
 
-def _figure(run: Run, source: Source, limit: Limit, variant: Variant, launches: int) -> Figure:
+def _figures(run: Run, source: Source, limit: Limit, variants: Sequence[Variant]) -> dict[str, Figure]:
     if limit.name == "size":
-        return Figure.exact(float(variant.size_bytes), "B")
-    feed = feed_for(run, source, "select")
+        return {variant.id: Figure.exact(float(variant.size_bytes), "B") for variant in variants}
+    feed, alpha = feed_for(run, source, "select"), 1.0 - run.need.confidence
     if limit.name == "memory":
-        peak = float(peak_memory(variant, feed))
-        return Figure(peak, "B", peak, peak, "measured")
-    timed = time_launches({"it": variant}, feed, NoiseGate(), launches=launches, launch_seconds=1.0)
-    alpha = 1.0 - run.need.confidence
-    return launch_figures(timed.seconds["it"], run.need.workload.batch, alpha, run.need.seed)[limit.name]
+        peaks = {variant.id: float(peak_memory(variant, feed)) for variant in variants}
+        return {name: Figure(peak, "B", peak, peak, "measured") for name, peak in peaks.items()}
+    timed = time_launches({variant.id: variant for variant in variants}, feed, NoiseGate(), launch_seconds=0.5)
+    batch, seed = run.need.workload.batch, run.need.seed
+    return {name: launch_figures(found, batch, alpha, seed)[limit.name] for name, found in timed.seconds.items()}
 
 
 def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
@@ -79,7 +80,7 @@ def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
             nearest = _nearest_standing(search, limit)
             source = search.sources[nearest.candidate.model]
             file = build_variant(run, source, nearest.candidate.recipe, nearest.candidate.runtime, nearest.candidate)
-            figure = _figure(run, source, limit, file, launches=5)
+            figure = _figures(run, source, limit, [file])[file.id]
             return limit, Nearest(limit, figure, nearest.candidate.label)
     return None
 

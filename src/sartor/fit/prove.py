@@ -114,7 +114,9 @@ def _decide(search: Search, everyone: Sequence[Standing], finals: Finals, memory
     run = search.run
     allowed = [s for s in everyone if not _broken(run.performance_limits, s, memory)]
     hopeful = [s for s in allowed if s.likely]
-    order = _prefer_zero(rank(run, hopeful, finals), finals)
+    order = rank(run, hopeful, finals)
+    if run.need.minimise in ("latency", "throughput"):
+        order = _prefer_zero(order, finals)
     finalists = _with_fallback(search, order)
     if not finalists:
         chosen = _best_so_far(search, everyone, finals, memory)

@@ -34,6 +34,8 @@ def change_of(result: LimitResult, require: Mapping[str, str | float]) -> str:
     limit, figure = result.limit, result.figure
     bound = None if figure is None else figure.high if limit.op == "<=" else figure.low
     if bound is None or not math.isfinite(bound):
+        if figure is not None:
+            return f"What was seen gives no bound on `{limit.name}`: give more confirm rows, or rows on which it varies."
         return f"`{limit.name}` could not be measured: give it more time with `budget: {{time: ...}}`."
     if limit.allows(bound):
         return "Give it more time with `budget: {time: ...}`: what was seen so far would do."
