@@ -10,7 +10,7 @@ from sartor import errors
 from sartor.errors import CandidateError, InputError, MissingExtraError, NeedError, SartorError, UserCodeError, nearest
 from tests.strategies import words
 
-KINDS = {
+KINDS: dict[str, type[InputError]] = {
     "input": InputError,
     "need": errors.NeedError,
     "unprovable": errors.UnprovableError,
@@ -23,8 +23,11 @@ KINDS = {
 }
 
 
-def _subclasses(kind: type) -> set[type]:
-    return {kind}.union(*(_subclasses(below) for below in kind.__subclasses__()))
+def _subclasses(kind: type[InputError]) -> set[type[InputError]]:
+    found: set[type[InputError]] = {kind}
+    for below in kind.__subclasses__():
+        found |= _subclasses(below)
+    return found
 
 
 def test_every_input_error_ends_with_2_and_has_a_kind_of_its_own() -> None:

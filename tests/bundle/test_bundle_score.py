@@ -56,7 +56,7 @@ def test_columns_that_are_no_features_are_dropped(bundle: Bundle, tmp_path: Path
     rows = TABLE.splitlines()
     (tmp_path / "rows.csv").write_text("\n".join([rows[0] + ",kind,id", *(f"{row},x,7" for row in rows[1:])]))
     assert labels(bundle, tmp_path / "rows.csv", "kind", "id") == LABELS
-    with pytest.raises(DataError, match="no column `knid`.*"):
+    with pytest.raises(DataError, match="no column `knid`"):
         labels(bundle, tmp_path / "rows.csv", "knid")
     with pytest.raises(DataError, match=r"line 2, column `kind`: `x`") as caught:
         labels(bundle, tmp_path / "rows.csv")
@@ -89,7 +89,7 @@ def test_tables_that_cannot_be_scored(text: str, says: str, bundle: Bundle, tmp_
 
 def test_a_table_in_another_encoding(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(TABLE.replace("a", "é", 1).encode("latin-1"))
-    with pytest.raises(DataError, match="UTF-8|cannot be read"):
+    with pytest.raises(DataError, match="cannot be read"):
         labels(bundle, tmp_path / "rows.csv")
 
 
@@ -101,7 +101,8 @@ def test_all_columns_dropped(bundle: Bundle, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["inputs", "x", "X", "images", "anything"])
 def test_arrays_by_name(name: str, bundle: Bundle, tmp_path: Path) -> None:
-    np.savez(tmp_path / "rows.npz", **{name: ROWS})
+    arrays: dict[str, Any] = {name: ROWS}
+    np.savez(tmp_path / "rows.npz", **arrays)
     assert labels(bundle, tmp_path / "rows.npz") == LABELS
 
 
@@ -121,7 +122,9 @@ def test_more_rows_than_one_chunk_holds(bundle: Bundle, tmp_path: Path) -> None:
     assert labels(bundle, tmp_path / "rows.npy") == LABELS * 700
 
 
-@pytest.mark.parametrize("array", [np.zeros((0, 4)), np.zeros((3, 0)), np.zeros(()), np.array(["a", "b"]), np.zeros((3, 5))])
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 4)), np.zeros((3, 0)), np.zeros(()), np.array(["a", "b"]), np.zeros((3, 5))]
+)
 def test_arrays_that_cannot_be_scored(array: np.typing.NDArray[Any], bundle: Bundle, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", array)
     with pytest.raises(InputError):

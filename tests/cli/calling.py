@@ -89,6 +89,4 @@ def write_all(folder: Path, **changes: Any) -> Path:
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:
     """Every file and folder with its content."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}

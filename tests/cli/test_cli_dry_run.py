@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Call, caller, snapshot, write_all, write_need, write_net
+from tests.bundle.making import write_net
+from tests.cli.calling import Call, caller, snapshot, write_all, write_need
 
 DIGITS = {"task": "image-classification", "model": ["zoo:mlp", "zoo:cnn"], "data": "digits", "train": "auto"}
 

@@ -90,7 +90,7 @@ WRONG: dict[str, tuple[Prepare, str, list[str]]] = {
     "the same model twice": (lambda f: write_need(f, model=["net.onnx", "net.onnx"]), "model", ["two models", "`net`"]),
     "truncated model": (cut_model, "model", ["net.onnx", "truncated"]),
     "bytes that are no model": (lambda f: (f / "net.onnx").write_bytes(b"\x00\x01" * 99), "model", ["net.onnx"]),
-    "empty model": (lambda f: (f / "net.onnx").touch() or (f / "net.onnx").write_bytes(b""), "model", ["empty"]),
+    "empty model": (lambda f: (f / "net.onnx").write_bytes(b""), "model", ["empty"]),
     "operator of another domain": (
         lambda f: write_net(f / "net.onnx", operator="Frobnicate", domain="my.ops"),
         "model",
@@ -124,7 +124,11 @@ WRONG: dict[str, tuple[Prepare, str, list[str]]] = {
     "few rows": (lambda f: put(f, lines_of(f)[:7]), "data", ["too few rows", "ant (2 rows)"]),
     "one class only": (lambda f: write_rows(f / "rows.csv", label=["ant"] * 450), "data", ["every label is ant"]),
     "NaN in the inputs": (nan_input, "data", ["NaN", "row"]),
-    "text in the inputs": (lambda f: put(f, [*lines_of(f), "1,2,three,4,ant"]), "data", ["line 452", "`x2`", "`three`"]),
+    "text in the inputs": (
+        lambda f: put(f, [*lines_of(f), "1,2,three,4,ant"]),
+        "data",
+        ["line 452", "`x2`", "`three`"],
+    ),
     "a label is missing": (blank_label, "data", ["no label", "row 4"]),
     "a label is NaN": (nan_labels, "data", ["no label", "row 7"]),
     "labels not named": (
@@ -138,7 +142,11 @@ WRONG: dict[str, tuple[Prepare, str, list[str]]] = {
         ["did you mean `label`?"],
     ),
     "unknown step": (lambda f: write_need(f, preprocess=[{"resise": [8, 8]}]), "input", ["did you mean `resize`?"]),
-    "step that does not fit": (lambda f: write_need(f, preprocess=[{"reshape": [5]}]), "input", ["reshape", "5 values"]),
+    "step that does not fit": (
+        lambda f: write_need(f, preprocess=[{"reshape": [5]}]),
+        "input",
+        ["reshape", "5 values"],
+    ),
     "floor beyond proof": (
         lambda f: write_need(f, require={"accuracy": ">= 0.999"}),
         "unprovable",
@@ -250,7 +258,9 @@ def test_the_folder_of_another_need_is_left_as_it_is(call: Call, tmp_path: Path)
     from sartor.need import read_need
 
     need = write_all(tmp_path)
-    open_folder(tmp_path / "out", read_need(need), fresh=False).close()
+    held = open_folder(tmp_path / "out", read_need(need), fresh=False)
+    held.trials.store("build", "net", {}, "done", "", {}, 1.0)
+    held.close()
     write_need(tmp_path, seed=1)
     before = snapshot(tmp_path / "out" / ".work")
     ended = call("fit", need, "-o", tmp_path / "out", "--json")
@@ -330,6 +340,22 @@ def test_a_callable_that_raises_is_shown_as_the_users(as_json: bool, call: Call,
     assert {name for name in snapshot(tmp_path) if "__pycache__" not in name} == before
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_model_that_raises_when_it_is_built(exists: bool, call: Call, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the callable is called where torch builds models")
+    (tmp_path / "their_nets.py").write_text('def build():\n    raise ValueError("their mistake")\n')
+    need = write_all(tmp_path, model="their_nets:build")
+    if exists:
+        (tmp_path / "out").mkdir()
+    ended = call("fit", need, "-o", tmp_path / "out", "--json")
+    assert (ended.code, ended.error["kind"]) == (2, "user-code")
+    assert 'their_nets.py", line 2, in build' in ended.error["came"]
+    assert "ValueError: their mistake" in ended.error["came"]
+    assert "sartor/" not in ended.error["came"]
+    assert (tmp_path / "out").exists() == exists
+    assert not exists or list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize(("name", "says"), [("ragged", "form an array"), ("nothing", "NoneType"), ("laod", "`load`")])
 def test_a_callable_that_gives_no_rows(name: str, says: str, call: Call, tmp_path: Path) -> None:
     (tmp_path / f"odd_{name}.py").write_text(CODE)
@@ -358,5 +384,6 @@ def test_a_metric_that_does_not_exist_is_noticed_before_the_work(call: Call, tmp
 
 
 def test_the_names_of_the_data_stand_in_the_error(call: Call, tmp_path: Path) -> None:
-    ended = call("fit", write_all(tmp_path, data={"source": "rows.csv", "labels": ["x", "y", "z"]}), "-o", "o", "--json")
+    need = write_all(tmp_path, data={"source": "rows.csv", "labels": ["x", "y", "z"]})
+    ended = call("fit", need, "-o", tmp_path / "out", "--json")
     assert all(name in ended.error["came"] for name in NAMES)

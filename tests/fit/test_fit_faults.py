@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from sartor.bundle.bundle import Bundle
 from tests.fit.helpers import (
     QUICK,
     all_gone,
@@ -21,8 +23,6 @@ from tests.fit.helpers import (
     workers_of,
     write_need,
 )
-
-from sartor.bundle.bundle import Bundle
 
 pytest.importorskip("torch", reason="these fits train a zoo model")
 

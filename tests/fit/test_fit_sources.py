@@ -12,7 +12,7 @@ from PIL import Image
 
 from sartor import Bundle, Need, fit
 from sartor.bundle.read import read_evidence
-from sartor.errors import UserCodeError
+from sartor.errors import NeedError, UserCodeError
 from sartor.runtime.base import Array
 
 BUDGET = {"time": "90 s"}
@@ -193,3 +193,13 @@ def test_given_splits_are_kept_and_rows_that_stand_twice_leave_confirm(tmp_path:
     assert chosen <= min(
         c["size_bytes"] for c in read_evidence(tmp_path / "out")["candidates"] if c["status"] == "passed"
     )
+
+
+def test_an_untrained_zoo_model_and_a_trained_onnx_file_are_contradictions(tmp_path: Path) -> None:
+    inputs, labels = breast_cancer()
+    write_classifier(tmp_path / "net.onnx", inputs, labels)
+    for model, train, said in (("zoo:mlp", False, "random weights"), ("net.onnx", True, "cannot be trained")):
+        need = Need(task="tabular-classification", model=model, data="breast-cancer", train=train)
+        with pytest.raises(NeedError, match=said):
+            fit(need, tmp_path / "out", base=tmp_path)
+    assert not (tmp_path / "out").exists()

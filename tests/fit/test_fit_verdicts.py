@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fit.helpers import QUICK, Ended, run, write_need
 
 from sartor import Bundle, Need, fit
 from sartor.bundle.read import read_evidence
+from tests.fit.helpers import QUICK, Ended, run, write_need
 
 pytest.importorskip("torch", reason="these fits train a zoo model")
 

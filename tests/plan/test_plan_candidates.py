@@ -62,9 +62,7 @@ def test_every_combination_is_listed_once_or_refused(
 
 
 @given(recipes, names, st.integers(1, 64), st.sampled_from(["f32", "bf16"]), st.sampled_from(["fixed", "dynamic"]))
-def test_a_candidate_survives_json(
-    recipe: Recipe, model: str, threads: int, precision: Precision, shape: str
-) -> None:
+def test_a_candidate_survives_json(recipe: Recipe, model: str, threads: int, precision: Precision, shape: str) -> None:
     settings = Settings(precision, threads, "fixed" if shape == "fixed" else "dynamic", 4)
     candidate = Candidate(model, recipe, "openvino", settings)
     assert Candidate.from_dict(candidate.as_dict()) == candidate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import traceback
@@ -15,7 +14,6 @@ from sartor.cli import demo, fit, measure, predict, report, schema
 from sartor.errors import InputError, SartorError
 
 INTERRUPTED = 130
-_NO_READER = 141  # what a shell makes of SIGPIPE
 
 app = typer.Typer(
     add_completion=False,
@@ -47,13 +45,7 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done or met, 1 internal error, 2 bad input, 3 not met,
     4 infeasible, 130 Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        code = run(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output went away: nothing is left to be said to them
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = _NO_READER
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:]))
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -76,8 +68,6 @@ def run(arguments: list[str]) -> int:
     except SartorError as error:
         print(f"sartor: {error}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        raise
     except Exception:  # noqa: BLE001 - the last stop: a bug of ours, shown whole
         traceback.print_exc()
         print("\nsartor: internal error; please report it with the lines above", file=sys.stderr)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from sartor.bundle.values import Verdict
 from sartor.data.values import SPLIT_NAMES
 from sartor.figures import Figure
@@ -60,6 +62,7 @@ def _common(search: Search) -> dict[str, Any]:
         "candidates": [standing.as_dict() for standing in search.board.all()],
         "refusals": [{"what": refusal.what, "why": refusal.why} for refusal in search.board.refusals],
         "baseline_model": search.baseline,
+        "constant_predictor": constant_predictor(search),
         "splits": {
             "rows": {name: len(run.data.rows(name)) for name in SPLIT_NAMES},
             "dropped": len(splits.dropped),
@@ -80,6 +83,20 @@ def _common(search: Search) -> dict[str, Any]:
     }
 
 
+def constant_predictor(search: Search) -> float | None:
+    """The metric of always answering the most common class (the mean, for a regression) on confirm.
+
+    A claim of accuracy means little without it. None where a constant has no value, as for AUC's ranks.
+    """
+    run = search.run
+    labels, known = run.data.labels("confirm"), run.data.labels("select")
+    if run.need.metric == "rmse":
+        return float(np.sqrt(np.mean((labels - known.mean()) ** 2)))
+    if run.need.metric != "accuracy":
+        return None
+    return float(np.mean(labels == np.bincount(known).argmax()))
+
+
 def json_of(search: Search, proof: Proof, bundle: str) -> dict[str, Any]:
     """The object that `fit --json` prints for a met or unmet Need."""
     chosen, zero = search.board[proof.chosen], search.board[proof.zero]
@@ -96,6 +113,7 @@ def json_of(search: Search, proof: Proof, bundle: str) -> dict[str, Any]:
             "resolution": proof.finals.resolution,
         },
         "noisy": proof.finals.noisy,
+        "constant_predictor": constant_predictor(search),
         **_run_part(search, bundle),
     }
 

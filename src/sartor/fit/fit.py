@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from sartor.bundle.values import LimitResult, Outcome, Verdict
-from sartor.errors import CandidateError, InputError
+from sartor.errors import CandidateError
 from sartor.fit.board import Board
 from sartor.fit.clock import clock_for
 from sartor.fit.evidence import json_of, unchosen_evidence, unchosen_json

@@ -27,6 +27,8 @@ class Folder:
         work: the working state inside it.
         trials: what is already known.
         resumed: whether an earlier run of this Need left something.
+        new: whether no earlier run left anything at all.
+        made: whether the folder itself was not there before.
         lock: held open while the fit runs.
     """
 
@@ -34,12 +36,18 @@ class Folder:
     work: Path
     trials: Trials
     resumed: bool
+    new: bool
+    made: bool
     lock: IO[str]
 
     def close(self) -> None:
-        """Let go of the folder; prepared rows of the data set do not stay behind."""
+        """Let go of the folder; prepared rows of the data set do not stay behind, nor a folder without a trial."""
+        empty = self.new and self.trials.run == 0 and self.trials.fact("result") is None
         self.trials.close()
-        shutil.rmtree(self.work / "data", ignore_errors=True)
+        shutil.rmtree(self.work if empty else self.work / "data", ignore_errors=True)
+        if empty and self.made:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
         self.lock.close()
 
 
@@ -57,8 +65,10 @@ def open_folder(path: Path, need: Need, *, fresh: bool) -> Folder:
     with contextlib.ExitStack() as held:
         try:
             _refuse_foreign(path)
+            made = not path.exists()
             work.mkdir(parents=True, exist_ok=True)
             lock = held.enter_context(_lock(work / "lock", path))
+            new = not (work / "trials.sqlite").exists()
             trials = held.enter_context(contextlib.closing(Trials(work / "trials.sqlite")))
             resumed = _claim(path, work, trials, need, fresh)
         except OSError as error:
@@ -67,10 +77,12 @@ def open_folder(path: Path, need: Need, *, fresh: bool) -> Folder:
             raise cannot_write(path, OSError(str(error))) from None
         except sqlite3.DatabaseError as error:
             raise OutputError(
-                f"`{work / 'trials.sqlite'}` is damaged: {error}", "the file as `sartor fit` left it", f"remove `{work}`"
+                f"`{work / 'trials.sqlite'}` is damaged: {error}",
+                "the file as `sartor fit` left it",
+                f"remove `{work}`",
             ) from None
         held.pop_all()  # the Folder closes them
-    return Folder(path, work, trials, resumed, lock)
+    return Folder(path, work, trials, resumed, new, made, lock)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

@@ -9,7 +9,7 @@ from sartor.data.metrics import find_metric
 from sartor.data.sources import open_data
 from sartor.data.split import make_splits
 from sartor.data.values import Dataset, Splits
-from sartor.errors import ModelError
+from sartor.errors import ModelError, NeedError
 from sartor.fit.limits import provable, working_limits
 from sartor.fit.signature import check_inputs, check_outputs
 from sartor.model.onnx import read_signature
@@ -48,6 +48,7 @@ def open_inputs(need: Need, base: Path) -> Opened:
     """
     models = tuple(open_model(reference, base) for reference in need.model)
     _refuse_twins(models)
+    _check_training(need, models)
     find_metric(need.metric, need.kind, base)
     steps = read_steps(need.preprocess or ())
     size = next((tuple(spec["resize"]) for spec in need.preprocess or () if "resize" in spec), None)
@@ -71,6 +72,25 @@ def open_inputs(need: Need, base: Path) -> Opened:
 
 def _trains(need: Need, model: Model) -> bool:
     return model.trainable if need.train == "auto" else bool(need.train) and model.kind != "onnx"
+
+
+def _check_training(need: Need, models: tuple[Model, ...]) -> None:
+    """A zoo model that is never trained is noise, and an ONNX file cannot be trained."""
+    untrained = next((model for model in models if model.kind == "zoo" and not _trains(need, model)), None)
+    if untrained:
+        raise NeedError(
+            f"`train: false` with `{untrained.reference}`, which has random weights",
+            "train: auto, true, or settings",
+            "",
+            ("train",),
+        )
+    if need.train not in ("auto", False) and not any(_trains(need, model) for model in models):
+        raise NeedError(
+            f"`train: {need.as_dict()['train']}` with `{models[0].reference}`, which cannot be trained",
+            "train: auto or false; an ONNX file is taken as it is",
+            "give the network as package.module:callable to train it",
+            ("train",),
+        )
 
 
 def _check_signature(model: Model, need: Need, dataset: Dataset, rows: tuple[int, ...]) -> None:

@@ -14,13 +14,13 @@ from sartor.fit.stages import Source
 from sartor.runtime.base import Array
 from sartor.steps import scores_kind
 
-_SENTENCE = "Not proved yet: the best so far of a search that goes on or was interrupted."
+PROVISIONAL = "Not proved yet: the best so far of a search that goes on or was interrupted."
 
 
 def keep_provisional(search: Search, path: Path, variant: Variant, source: Source, outputs: Array) -> None:
     """Write the best so far; it loads and predicts, and says that nothing is proved."""
     part = _part(search, variant, source, outputs)
-    evidence = provisional_evidence(search, _SENTENCE)
+    evidence = provisional_evidence(search, PROVISIONAL)
     contents = _contents(search, "not_met", {variant.id: part}, variant.id, evidence, provisional=True)
     write_bundle(path, contents, search.run.need)
 

@@ -254,9 +254,8 @@ def _judge_limit(
     if not limit.is_quality:
         figure = _figure_of(limit, chosen, memory)
         met = holds(limit, figure)
-        return LimitResult(
-            limit, figure, met, "measured over fresh launches" if met else "its bound is beyond the limit"
-        )
+        how = "the bytes of its model files" if limit.name == "size" else "measured over fresh launches"
+        return LimitResult(limit, figure, met, how if met else "its bound is beyond the limit")
     if alpha is None:
         seen = chosen.seen
         bounds = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base) if seen else None

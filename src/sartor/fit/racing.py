@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def _race_once(
     labels = run.data.labels("select")
     folder = run.work / "outputs"
     folder.mkdir(exist_ok=True)
-    parts = {**quality_key(run, source, variant), "limits": [str(limit) for limit in limits]}
+    against = hashlib.blake2b(baseline.tobytes(), digest_size=8).hexdigest() if baseline is not None else ""
+    parts = {**quality_key(run, source, variant), "limits": [str(limit) for limit in limits], "baseline": against}
 
     def work() -> dict[str, Any]:
         with OutputsReader(variant, feed_for(run, source, "select"), folder) as reader:

@@ -24,9 +24,14 @@ def met_sentence(candidate: Candidate, speedup: Figure, is_zero: bool) -> str:
 def not_met_sentence(limits: Sequence[LimitResult], require: Mapping[str, str | float]) -> str:
     """Which limits are not proved, and the line of the Need that would be."""
     unmet = [result for result in limits if not result.met]
-    broken = next((result for result in unmet if result.figure is not None), unmet[0])
+    broken = next((result for result in unmet if _violates(result)), unmet[0])
     names = ", ".join(f"`{result.limit}`" for result in unmet)
     return f"Not met: {names}. {change_of(broken, require)}"
+
+
+def _violates(result: LimitResult) -> bool:
+    figure = result.figure
+    return figure is not None and not result.limit.allows(figure.high if result.limit.op == "<=" else figure.low)
 
 
 def change_of(result: LimitResult, require: Mapping[str, str | float]) -> str:
@@ -35,7 +40,7 @@ def change_of(result: LimitResult, require: Mapping[str, str | float]) -> str:
     bound = None if figure is None else figure.high if limit.op == "<=" else figure.low
     if bound is None or not math.isfinite(bound):
         if figure is not None:
-            return f"What was seen gives no bound on `{limit.name}`: give more confirm rows, or rows on which it varies."
+            return f"Nothing seen bounds `{limit.name}`: give more confirm rows, or rows on which it varies."
         return f"`{limit.name}` could not be measured: give it more time with `budget: {{time: ...}}`."
     if limit.allows(bound):
         return "Give it more time with `budget: {time: ...}`: what was seen so far would do."

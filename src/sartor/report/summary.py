@@ -60,6 +60,8 @@ def comparison_table(values: Mapping[str, Any]) -> Table:
     )
     for name, key, unit in rows:
         table.add_row(name, format_value(chosen[key], unit), format_value(zero[key], unit))
+    if values.get("constant_predictor") is not None:
+        table.add_row("a constant answer", "", f"{values['constant_predictor']:.4g}")
     speedup = values["speedup"]
     shown = f"{speedup['value']:.2f}x [{speedup['low']:.2f}, {speedup['high']:.2f}]"
     table.add_row("speed-up", shown, f"resolution {100 * speedup['resolution']:.1f}%")

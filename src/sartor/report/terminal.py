@@ -70,7 +70,8 @@ class LiveTerminal:
         if task.description != "start":
             self._console.print(f"[green]✓[/] {escape(task.description)} [dim]{task.elapsed or 0:.1f} s[/]")
         self._training = ""
-        self._progress.reset(self._task, description=title, total=steps)
+        self._progress.reset(self._task, description=title)
+        task.total = steps  # `reset` takes None for "as before"
 
     def tried(self, what: str, outcome: str) -> None:
         """One step of the phase is done."""

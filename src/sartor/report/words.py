@@ -290,6 +290,11 @@ _SENTENCES: tuple[Pair, ...] = (
         "满足需求的方案：{label}。速度为未压缩模型最佳配置的 {times} 倍 {ends}。",
     ),
     (
+        r"Met by (?P<label>.+): as fast \((?P<times>[\d.]+)x (?P<ends>\[.+\])\) as the uncompressed model, "
+        r"which itself does not meet the Need\.",
+        "满足需求的方案：{label}。速度与未压缩模型相当（{times} 倍 {ends}），而未压缩模型本身不满足需求。",
+    ),
+    (
         r"Not met: the time budget ended before any candidate could be proved; give `budget: \{time: \.\.\.\}` more\.",
         "未满足：时间预算在任何候选得到证明之前已用完；请增大 `budget: {{time: ...}}`。",
     ),
@@ -297,6 +302,10 @@ _SENTENCES: tuple[Pair, ...] = (
     (r"Not met: no candidate is left\. (?P<rest>.+)", "未满足：没有剩余候选。{rest}"),
     (r"Not met: (?P<limits>(?:`[^`]+`(?:, )?)+)\. (?P<rest>.+)", "未满足：{limits}。{rest}"),
     (r"To have it met, change (?P<old>`[^`]+`) to (?P<new>`[^`]+`)\.", "若要满足，可将 {old} 改为 {new}。"),
+    (
+        r"Nothing seen bounds (?P<limit>`[^`]+`): give more confirm rows, or rows on which it varies\.",
+        "现有数据无法给出 {limit} 的置信界：请提供更多 confirm 行，或使其取值有变化的行。",
+    ),
     (
         r"(?P<limit>`[^`]+`) could not be measured: give it more time with `budget: \{time: \.\.\.\}`\.",
         "{limit} 未能测量：请用 `budget: {{time: ...}}` 给予更多时间。",
@@ -327,6 +336,7 @@ _SENTENCES: tuple[Pair, ...] = (
 _REASONS: tuple[Pair, ...] = (
     (r"on (?P<rows>\d+) untouched rows", "基于 {rows} 行未接触过的数据"),
     (r"measured over fresh launches", "通过多次全新启动测量"),
+    (r"the bytes of its model files", "其模型文件的字节数"),
     (r"its bound is beyond the limit", "其置信界超出约束"),
     (r"unproven: seen on select only, confirm was not opened", "未证明：仅在 select 上读取，未打开 confirm"),
     (r"unproven", "未证明"),
