@@ -36,7 +36,7 @@ lint: $(VENV)/.stamp-check ## ruff check and ruff format --check
 	$(RUN)/ruff format --check .
 
 types: $(VENV)/.stamp-check $(VENV)/.stamp-test ## mypy --strict
-	$(RUN)/mypy --strict src tests scripts examples
+	$(RUN)/mypy --strict src tests scripts examples benchmarks
 
 rooms: $(VENV)/.stamp-check ## Import direction of the rooms
 	$(RUN)/lint-imports

@@ -27,9 +27,7 @@ def case(seed: int, rows: int, classes: int, rounded: bool) -> tuple[np.ndarray,
 def test_agrees_with_scikit_learn(drawn: tuple[int, int, int, bool]) -> None:
     labels, logits = case(*drawn)
     predicted, shares = logits.argmax(axis=1), probabilities(logits, "logits")
-    assert evaluate("accuracy", labels, logits) == pytest.approx(
-        sklearn_metrics.accuracy_score(labels, predicted)
-    )
+    assert evaluate("accuracy", labels, logits) == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     expected = sklearn_metrics.f1_score(labels, predicted, average="macro", zero_division=0)
     assert evaluate("f1", labels, logits) == pytest.approx(expected)
     scores = shares[:, 1] if shares.shape[1] == 2 else shares

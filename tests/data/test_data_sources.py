@@ -54,9 +54,7 @@ def test_built_in_digits_and_breast_cancer(tmp_path: Path) -> None:
     assert (cancer.labels == 0).sum() == 212  # malignant tumours, as scikit-learn documents the set
 
 
-@pytest.mark.parametrize(
-    ("inputs", "labels"), [("inputs", "labels"), ("x", "y"), ("X", "y"), ("images", "labels")]
-)
+@pytest.mark.parametrize(("inputs", "labels"), [("inputs", "labels"), ("x", "y"), ("X", "y"), ("images", "labels")])
 def test_npz_by_usual_names(tmp_path: Path, inputs: str, labels: str) -> None:
     arrays: dict[str, Any] = {inputs: np.arange(8).reshape(4, 2), labels: [3, 1, 3, 1]}
     np.savez(tmp_path / "a.npz", **arrays)
@@ -179,9 +177,7 @@ def test_fashion_mnist_as_installed(tmp_path: Path) -> None:
 
 
 def test_a_callable_of_the_user(tmp_path: Path) -> None:
-    (tmp_path / "mine_good.py").write_text(
-        "def load():\n    return [[1.0], [2.0]], ['b', 'a']\n", encoding="utf-8"
-    )
+    (tmp_path / "mine_good.py").write_text("def load():\n    return [[1.0], [2.0]], ['b', 'a']\n", encoding="utf-8")
     data = opened(tmp_path, source="mine_good:load")
     assert (data.inputs.tolist(), data.classes) == ([[1], [2]], ("a", "b"))
 

@@ -76,9 +76,7 @@ def test_counts_fit_every_class_and_do_not_drift(sizes: list[int], shares: list[
 
 @given(class_sizes, seeds)
 def test_the_same_rows_and_seed_give_the_same_splits(sizes: list[int], seed: int) -> None:
-    first, again, other = (
-        make_splits(dataset(of_sizes(sizes)), trains=True, seed=s) for s in (seed, seed, seed + 1)
-    )
+    first, again, other = (make_splits(dataset(of_sizes(sizes)), trains=True, seed=s) for s in (seed, seed, seed + 1))
     assert (parts(first), first.hashes) == (parts(again), again.hashes)
     assert parts(first) != parts(other)
 
@@ -187,9 +185,7 @@ def test_too_few_rows_of_a_class() -> None:
 
 
 def test_a_split_that_stays_empty_names_the_rows_needed() -> None:
-    assert "calibrate has no rows" in refused(
-        dataset(of_sizes([5, 5]), {"train": list(range(10)), "calibrate": []})
-    )
+    assert "calibrate has no rows" in refused(dataset(of_sizes([5, 5]), {"train": list(range(10)), "calibrate": []}))
     names = dict(zip(SPLIT_NAMES, ([0, 1], [2, 3], [4, 5], [6, 7]), strict=True))
     message = refused(dataset([0, 1] * 4, names, inputs=np.zeros((8, 1), dtype=np.float32)))
     assert "all 2 rows of select also stand in another split" in message

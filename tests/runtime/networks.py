@@ -29,9 +29,7 @@ def write_unknown_operator(path: Path) -> Path:
     return _write(path, [helper.make_node("Frobnicate", ["x"], ["y"], domain="my.ops")], "batch", {})
 
 
-def _write(
-    path: Path, nodes: list[onnx.NodeProto], batch: str | int, weights: dict[str, NDArray[np.float32]]
-) -> Path:
+def _write(path: Path, nodes: list[onnx.NodeProto], batch: str | int, weights: dict[str, NDArray[np.float32]]) -> Path:
     graph = helper.make_graph(
         nodes,
         "net",

@@ -52,9 +52,7 @@ def test_a_file_of_fixed_rows_is_not_compiled_for_others(name: str, tmp_path: Pa
 
 
 def test_runtimes_agree_with_each_other(dense: Path) -> None:
-    first, second = (
-        open_runtime(name).load(dense, Settings(threads=2)).run(rows(8))[0].copy() for name in RUNTIMES
-    )
+    first, second = (open_runtime(name).load(dense, Settings(threads=2)).run(rows(8))[0].copy() for name in RUNTIMES)
     assert outputs_agree(first, second) <= 1
 
 

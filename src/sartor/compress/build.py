@@ -101,13 +101,10 @@ def _prove(main: Path, runtime: str, work: Work) -> None:
         raise CandidateError("wrong-output", f"{len(outputs)} outputs, the source has {len(declared)}")
     for spec, output in zip(declared, outputs, strict=True):
         fits = len(spec.shape) == output.ndim and all(
-            isinstance(wanted, str) or wanted == given
-            for wanted, given in zip(spec.shape, output.shape, strict=True)
+            isinstance(wanted, str) or wanted == given for wanted, given in zip(spec.shape, output.shape, strict=True)
         )
         if not fits:
-            raise CandidateError(
-                "wrong-output", f"output `{spec.name}` has shape {output.shape}, not {spec.shape}"
-            )
+            raise CandidateError("wrong-output", f"output `{spec.name}` has shape {output.shape}, not {spec.shape}")
         if np.issubdtype(output.dtype, np.floating) and not np.all(np.isfinite(output)):
             raise CandidateError("wrong-output", f"output `{spec.name}` holds numbers that are not finite")
 
@@ -115,9 +112,7 @@ def _prove(main: Path, runtime: str, work: Work) -> None:
 def _refuse_foreign(to: Path) -> None:
     if not to.exists():
         return
-    foreign = (
-        [to.name] if not to.is_dir() else sorted(p.name for p in to.iterdir() if p.name not in _OWN_FILES)
-    )
+    foreign = [to.name] if not to.is_dir() else sorted(p.name for p in to.iterdir() if p.name not in _OWN_FILES)
     if foreign:
         raise OutputError(f"{to} holds {foreign[0]}, which is no variant's file", "a new or empty folder")
 

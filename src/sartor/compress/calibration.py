@@ -23,9 +23,7 @@ def checked_rows(source: ExportedModel, inputs: Mapping[str, Array], limit: int)
     rows: dict[str, Array] = {}
     for spec in source.signature.inputs:
         if spec.name not in inputs:
-            raise DataError(
-                f"calibration rows have no input `{spec.name}`", ", ".join(inputs) or "at least one row"
-            )
+            raise DataError(f"calibration rows have no input `{spec.name}`", ", ".join(inputs) or "at least one row")
         array = inputs[spec.name]
         if str(array.dtype) != spec.dtype:
             raise DataError(f"calibration input `{spec.name}` is {array.dtype}", spec.dtype)
@@ -33,9 +31,7 @@ def checked_rows(source: ExportedModel, inputs: Mapping[str, Array], limit: int)
     counts = {name: len(array) for name, array in rows.items()}
     if len(set(counts.values())) != 1 or min(counts.values()) < fixed_rows(source):
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise DataError(
-            f"calibration rows per input: {listed}", f"equal numbers, at least {fixed_rows(source)}"
-        )
+        raise DataError(f"calibration rows per input: {listed}", f"equal numbers, at least {fixed_rows(source)}")
     return rows
 
 

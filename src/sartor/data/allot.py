@@ -49,9 +49,7 @@ def allot_rows(strata: Numbers, shares: Sequence[int], random: np.random.Generat
     return owner
 
 
-def allot_groups(
-    strata: Numbers, groups: Numbers, shares: Sequence[int], random: np.random.Generator
-) -> Numbers:
+def allot_groups(strata: Numbers, groups: Numbers, shares: Sequence[int], random: np.random.Generator) -> Numbers:
     """Like `allot_rows`, but all rows of one group go together: largest group first, to where it fits best.
 
     There must be at least as many groups as splits; then no split stays empty.

@@ -42,12 +42,8 @@ def load_callable(target: str, base: Path) -> Callable[..., Any]:
     found = getattr(module, name, None)
     if not callable(found):
         what = "is not callable" if hasattr(module, name) else f"does not exist in {module_name}"
-        public = [
-            word for word in vars(module) if callable(getattr(module, word)) and not word.startswith("_")
-        ]
-        raise InputError(
-            f"`{target}`: `{name}` {what}", ", ".join(public) or "a function", nearest(name, public)
-        )
+        public = [word for word in vars(module) if callable(getattr(module, word)) and not word.startswith("_")]
+        raise InputError(f"`{target}`: `{name}` {what}", ", ".join(public) or "a function", nearest(name, public))
     return found  # type: ignore[no-any-return]
 
 

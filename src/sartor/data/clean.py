@@ -102,8 +102,7 @@ def _check_finite(numbers: Array, what: str, source: str) -> None:
         return
     broken = np.flatnonzero(~finite.reshape(len(numbers), -1).all(axis=1))
     raise DataError(
-        f"{source}: NaN or infinity in the {what} of {len(broken)} of {len(numbers)} rows:"
-        f" {show_rows(broken)}",
+        f"{source}: NaN or infinity in the {what} of {len(broken)} of {len(numbers)} rows: {show_rows(broken)}",
         "finite numbers",
         "fill such values or leave these rows out",
     )

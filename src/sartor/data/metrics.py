@@ -90,9 +90,7 @@ def find_metric(name: str, kind: Kind | None = None, base: Path | None = None) -
     metric = METRICS[name]
     if kind is not None and kind not in metric.kinds:
         fitting = [other.name for other in METRICS.values() if kind in other.kinds]
-        raise NeedError(
-            f"metric `{name}` for {kind}", ", ".join(fitting), f"`{name}` is for {metric.kinds[0]}"
-        )
+        raise NeedError(f"metric `{name}` for {kind}", ", ".join(fitting), f"`{name}` is for {metric.kinds[0]}")
     return metric
 
 

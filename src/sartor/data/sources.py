@@ -59,9 +59,7 @@ def open_data(spec: DataSpec, task: str, base: Path, image_size: ImageSize | Non
     return clean(rows, task, spec.labels, spec.source)
 
 
-def _joined(
-    rows: Rows, spec: DataSpec, extra: dict[str, str], base: Path, image_size: ImageSize | None
-) -> Rows:
+def _joined(rows: Rows, spec: DataSpec, extra: dict[str, str], base: Path, image_size: ImageSize | None) -> Rows:
     if rows.given:
         raise DataError(
             f"{spec.source} brings the splits {', '.join(rows.given)}, and {', '.join(extra)} was named too",
@@ -104,9 +102,7 @@ def _read(source: str, spec: DataSpec, base: Path, image_size: ImageSize | None)
 def _read_file(path: Path, spec: DataSpec) -> Rows:
     suffix = path.suffix.lower()
     if suffix not in _FILES:
-        raise DataError(
-            f"data `{path.name}`: files of type `{suffix}` are not read", _FORMS, nearest(suffix, _FILES)
-        )
+        raise DataError(f"data `{path.name}`: files of type `{suffix}` are not read", _FORMS, nearest(suffix, _FILES))
     return _FILES[suffix](path, spec)
 
 

@@ -64,16 +64,12 @@ def _find(arrays: Arrays, names: Sequence[str], words: Sequence[str]) -> str | N
     return next((name for name in candidates if name in arrays), None)
 
 
-def _plain(
-    path: Path, arrays: Arrays, inputs: Sequence[str], labels: Sequence[str], group: str | None
-) -> Rows:
+def _plain(path: Path, arrays: Arrays, inputs: Sequence[str], labels: Sequence[str], group: str | None) -> Rows:
     groups = _required(path, arrays, [group]) if group else None
     return Rows(_required(path, arrays, inputs), _required(path, arrays, labels), groups)
 
 
-def _split(
-    path: Path, arrays: Arrays, split: str, inputs: str, labels: Sequence[str], group: str | None
-) -> Rows:
+def _split(path: Path, arrays: Arrays, split: str, inputs: str, labels: Sequence[str], group: str | None) -> Rows:
     words = SPLIT_WORDS[split]
     found = _find(arrays, labels, words)
     groups = _find(arrays, [group], words) if group else None

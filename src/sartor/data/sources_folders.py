@@ -93,8 +93,7 @@ def _common_form(paths: Sequence[Path], image_size: tuple[int, int] | None) -> t
     if image_size is None and len(sizes) > 1:
         (one, first), (two, second) = list(sizes.items())[:2]
         raise DataError(
-            f"images of {len(sizes)} sizes: {first.name} is {one[0]} x {one[1]},"
-            f" {second.name} {two[0]} x {two[1]}",
+            f"images of {len(sizes)} sizes: {first.name} is {one[0]} x {one[1]}, {second.name} {two[0]} x {two[1]}",
             "one size for all images",
             "add a resize: preprocess: [{resize: [224, 224]}]",
         )
@@ -116,6 +115,5 @@ def _decode(decode: DecodeImage, paths: Sequence[Path]) -> NDArray[np.uint8]:
 def _row_numbers(counts: Sequence[tuple[str, int]]) -> dict[str, NDArray[np.int64]]:
     ends = np.cumsum([count for _, count in counts])
     return {
-        split: np.arange(end - count, end, dtype=np.int64)
-        for (split, count), end in zip(counts, ends, strict=True)
+        split: np.arange(end - count, end, dtype=np.int64) for (split, count), end in zip(counts, ends, strict=True)
     }

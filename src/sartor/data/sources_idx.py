@@ -48,9 +48,7 @@ def _find(folder: Path, stem: str) -> Path | None:
 def _read_part(folder: Path, prefix: str) -> Rows:
     images, labels = _find(folder, f"{prefix}-images"), _find(folder, f"{prefix}-labels")
     if images is None or labels is None:
-        raise DataError(
-            f"{folder} has no {prefix}-labels-idx1-ubyte", "a labels file beside each images file"
-        )
+        raise DataError(f"{folder} has no {prefix}-labels-idx1-ubyte", "a labels file beside each images file")
     pixels, classes = _read(images), _read(labels)
     if pixels.ndim != 3 or classes.ndim != 1:
         raise DataError(

@@ -30,9 +30,7 @@ class _Table:
     def column(self, name: str) -> int:
         """Position of a column."""
         if name not in self.header:
-            raise DataError(
-                f"{self.name} has no column `{name}`", ", ".join(self.header), nearest(name, self.header)
-            )
+            raise DataError(f"{self.name} has no column `{name}`", ", ".join(self.header), nearest(name, self.header))
         return self.header.index(name)
 
     def texts(self, column: int) -> NDArray[np.str_]:
@@ -80,9 +78,7 @@ def _read(path: Path) -> _Table:
     if len(numbered) < 2:
         raise DataError(f"{path.name} holds no rows", "a header and one line per row")
     (_, header), *rest = numbered
-    table = _Table(
-        path.name, [name.strip() for name in header], [row for _, row in rest], [line for line, _ in rest]
-    )
+    table = _Table(path.name, [name.strip() for name in header], [row for _, row in rest], [line for line, _ in rest])
     _check_header(table)
     _check_lengths(table)
     return table
@@ -131,9 +127,7 @@ def _numbers(table: _Table, features: Sequence[int]) -> NDArray[np.float32]:
 
 def _not_a_number(table: _Table, feature: int) -> DataError:
     line, cell = next(
-        (line, row[feature])
-        for line, row in zip(table.lines, table.cells, strict=True)
-        if not _is_number(row[feature])
+        (line, row[feature]) for line, row in zip(table.lines, table.cells, strict=True) if not _is_number(row[feature])
     )
     came = f"`{cell}`" if cell.strip() else "an empty cell"
     return DataError(

@@ -105,9 +105,7 @@ def _check_group_count(groups: Rows, missing: list[str]) -> None:
         )
 
 
-def _check_groups_per_class(
-    dataset: Dataset, strata: NDArray[np.int64], groups: Rows, missing: list[str]
-) -> None:
+def _check_groups_per_class(dataset: Dataset, strata: NDArray[np.int64], groups: Rows, missing: list[str]) -> None:
     """A class that stands in two groups cannot reach three splits."""
     needed = [name for name in missing if name in _NEED_EVERY_CLASS]
     for number in np.unique(strata).tolist():

@@ -229,9 +229,7 @@ def _memory_limits() -> list[int]:
 def _cgroup_folders() -> list[Path]:
     """The cgroup v2 folder of this process and its parents: the tightest limit of them all binds."""
     root = Path("/sys/fs/cgroup")
-    own = next(
-        (line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "/"
-    )
+    own = next((line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "/")
     folder = root / own.strip("/")
     return [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
 

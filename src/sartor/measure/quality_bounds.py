@@ -32,17 +32,13 @@ class Outputs:
 
     def head(self, rows: int) -> Outputs:
         """The first `rows` rows."""
-        return Outputs(
-            self.labels[:rows], self.outputs[:rows], None if self.baseline is None else self.baseline[:rows]
-        )
+        return Outputs(self.labels[:rows], self.outputs[:rows], None if self.baseline is None else self.baseline[:rows])
 
 
 def metric_bounds(metric: str, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> Bounds:
     """Bounds of the metric itself, each one-sided at 1 - alpha."""
     if metric == "accuracy":
-        return statistics.proportion_bounds(
-            int(_correct(seen.outputs, seen.labels).sum()), len(seen.labels), alpha
-        )
+        return statistics.proportion_bounds(int(_correct(seen.outputs, seen.labels).sum()), len(seen.labels), alpha)
     if metric == "f1":
         classes = _class_count(seen)
         return statistics.macro_f1_bounds(seen.labels, predicted_classes(seen.outputs), classes, alpha, seed)

@@ -137,6 +137,4 @@ def _expected(node: Any) -> ExpectedInput:
     dtype = _NUMPY_NAMES.get(node.type)
     if dtype is None:
         raise CandidateError("unsupported", f"input `{node.name}` is {node.type}, which numpy cannot feed")
-    return ExpectedInput(
-        node.name, dtype, tuple(size if isinstance(size, int) else None for size in node.shape)
-    )
+    return ExpectedInput(node.name, dtype, tuple(size if isinstance(size, int) else None for size in node.shape))

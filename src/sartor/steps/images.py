@@ -68,9 +68,7 @@ class DecodeImage:
         """From `{mode: RGB, size: [28, 28]}`; both may be left out."""
         given = {} if given is None else given
         if not isinstance(given, dict) or set(given) - {"mode", "size"}:
-            raise InputError(
-                f"decode_image: {given!r}", "the keys mode and size", "decode_image: {mode: RGB}"
-            )
+            raise InputError(f"decode_image: {given!r}", "the keys mode and size", "decode_image: {mode: RGB}")
         mode, size = given.get("mode", "RGB"), given.get("size")
         if mode not in CHANNELS:
             raise InputError(f"decode_image: mode {mode!r}", "RGB or L (grey)", nearest(str(mode), CHANNELS))

@@ -32,9 +32,7 @@ def as_columns(outputs: Array) -> NDArray[np.float64]:
     columns = outputs.reshape(outputs.shape[0], -1).astype(np.float64)
     broken = int(np.count_nonzero(~np.isfinite(columns).all(axis=1)))
     if broken:
-        raise CandidateError(
-            "wrong-output", f"NaN or infinity in {broken} of {len(columns)} rows of the output"
-        )
+        raise CandidateError("wrong-output", f"NaN or infinity in {broken} of {len(columns)} rows of the output")
     return columns
 
 
@@ -97,14 +95,12 @@ def to_labels(outputs: Array, classes: Sequence[str], scores: Scores = "auto") -
     if shares.shape[1] != len(classes):
         raise ModelError(
             f"an output with {columns.shape[1]} columns",
-            f"{len(classes)} columns, one per class"
-            + (" (or 1 for two classes)" if len(classes) == 2 else ""),
+            f"{len(classes)} columns, one per class" + (" (or 1 for two classes)" if len(classes) == 2 else ""),
             "the classes are those of the data; name more or fewer with `labels:`",
         )
     best = shares.argmax(axis=1)
     return [
-        {"label": classes[number], "probability": float(row[number])}
-        for number, row in zip(best, shares, strict=True)
+        {"label": classes[number], "probability": float(row[number])} for number, row in zip(best, shares, strict=True)
     ]
 
 
