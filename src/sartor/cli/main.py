@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import typer
@@ -45,6 +46,7 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done or met, 1 internal error, 2 bad input, 3 not met,
     4 infeasible, 130 Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
+    warnings.formatwarning = lambda message, *where, **more: f"sartor: {message}\n"
     sys.exit(run(sys.argv[1:]))
 
 

@@ -47,7 +47,7 @@ def read_table(path: Path, spec: DataSpec) -> Rows:
     Raises:
         DataError: no header, no rows, rows of several lengths, or a feature that is no number.
     """
-    table = _read(path)
+    table = read_cells(path)
     label = table.column(spec.label) if spec.label else _default_label(table, spec.group)
     group = table.column(spec.group) if spec.group else None
     features = [number for number in range(len(table.header)) if number not in (label, group)]
@@ -56,7 +56,7 @@ def read_table(path: Path, spec: DataSpec) -> Rows:
     if not features:
         raise DataError(f"{table.name} has only the column {table.header[label]}", "at least one feature")
     groups = None if group is None else table.texts(group)
-    return Rows(_numbers(table, features), table.texts(label), groups)
+    return Rows(numbers_of(table, features), table.texts(label), groups)
 
 
 def _default_label(table: _Table, group: str | None) -> int:
@@ -66,7 +66,7 @@ def _default_label(table: _Table, group: str | None) -> int:
     return others[-1]
 
 
-def _read(path: Path) -> _Table:
+def read_cells(path: Path) -> _Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -113,7 +113,7 @@ def _check_lengths(table: _Table) -> None:
             )
 
 
-def _numbers(table: _Table, features: Sequence[int]) -> NDArray[np.float32]:
+def numbers_of(table: _Table, features: Sequence[int]) -> NDArray[np.float32]:
     numbers = np.empty((len(table.cells), len(features)), dtype=np.float32)
     for position, feature in enumerate(features):
         column = [row[feature] for row in table.cells]

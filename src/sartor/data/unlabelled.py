@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.sources_builtin import BUILTIN
-from sartor.data.sources_tables import _numbers, _read
+from sartor.data.sources_tables import numbers_of, read_cells
 from sartor.errors import DataError
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -71,12 +71,12 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _table(path: Path, drop: Sequence[str]) -> NDArray[np.float32]:
-    table = _read(path)
+    table = read_cells(path)
     dropped = {table.column(name) for name in drop}
     kept = [number for number in range(len(table.header)) if number not in dropped]
     if not kept:
         raise DataError(f"`{path}` has no columns left", "at least one feature", "leave out a --drop")
     try:
-        return _numbers(table, kept)
+        return numbers_of(table, kept)
     except DataError as error:
         raise DataError(error.came, error.allowed, "leave the column out with --drop NAME") from None

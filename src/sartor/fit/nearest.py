@@ -70,14 +70,16 @@ def _figures(run: Run, source: Source, limit: Limit, variants: Sequence[Variant]
 def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
     """A limit that the measured interval of every declared candidate excludes, with the nearest; or None.
 
-    Candidates that failed, or that nobody built, leave it open: then nothing is said to be infeasible.
+    A recipe that changes nothing in a model is no candidate; one that failed otherwise, or that nobody
+    built, leaves the question open: then nothing is said to be infeasible.
     """
-    run, board = search.run, search.board
-    if board.alive() or any(s.status == "failed" or s.seconds is None for s in board.all()):
+    run = search.run
+    declared = [s for s in search.board.all() if not s.why.startswith("unsupported")]
+    if not declared or any(s.alive or s.status == "failed" for s in declared):
         return None
     for limit in run.performance_limits:
-        if limit.name != "memory" and all(_excludes(run, limit, s) for s in board.all()) and _all_built(search):
-            nearest = _nearest_standing(search, limit)
+        if limit.name != "memory" and all(_excludes(run, limit, s) for s in declared) and _all_built(search, declared):
+            nearest = _nearest_standing(declared, limit)
             source = search.sources[nearest.candidate.model]
             file = build_variant(run, source, nearest.candidate.recipe, nearest.candidate.runtime, nearest.candidate)
             figure = _figures(run, source, limit, [file])[file.id]
@@ -86,12 +88,11 @@ def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
 
 
 def _excludes(run: Run, limit: Limit, standing: Standing) -> bool:
-    assert standing.seconds is not None
     return excluded_by((limit,), standing.seconds, standing.size_bytes, run.need.workload.batch) is not None
 
 
-def _all_built(search: Search) -> bool:
-    for standing in search.board.all():
+def _all_built(search: Search, declared: Sequence[Standing]) -> bool:
+    for standing in declared:
         candidate = standing.candidate
         try:
             file = build_variant(
@@ -103,7 +104,7 @@ def _all_built(search: Search) -> bool:
     return True
 
 
-def _nearest_standing(search: Search, limit: Limit) -> Standing:
+def _nearest_standing(declared: Sequence[Standing], limit: Limit) -> Standing:
     if limit.name == "size":
-        return min(search.board.all(), key=lambda s: s.size_bytes or 0)
-    return min(search.board.all(), key=lambda s: s.seconds or 0.0)
+        return min(declared, key=lambda s: s.size_bytes or 0)
+    return min(declared, key=lambda s: s.seconds or 0.0)

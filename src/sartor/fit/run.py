@@ -11,6 +11,7 @@ import numpy as np
 
 from sartor import __version__
 from sartor.data.values import SPLIT_NAMES, Dataset, Splits
+from sartor.errors import DataError
 from sartor.fit.clock import Clock
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Watch
@@ -70,11 +71,20 @@ class DataOnDisk:
         if known not in self._inputs:
             fitting = self.splits.train if len(self.splits.train) else self.splits.calibrate
             steps = fit_steps(read_steps(specs), self.dataset.inputs[fitting])
-            prepared = apply_steps(steps, self.dataset.inputs).astype(dtype, copy=False)
+            prepared = _cast(apply_steps(steps, self.dataset.inputs), dtype)
             np.save(self.folder / name, prepared)
             saved = tuple(step.as_dict() for step in steps)
             self._inputs[known] = Inputs(self.folder / name, saved, prepared.shape[1:])
         return self._inputs[known]
+
+
+def _cast(prepared: Array, dtype: str) -> Array:
+    cast = prepared.astype(dtype, copy=False)
+    if cast.dtype.kind in "iub" and not np.array_equal(cast, prepared):
+        raise DataError(
+            "fractions in the inputs", f"whole numbers: the model takes {dtype}", "check `input:` and `preprocess`"
+        )
+    return cast
 
 
 class Jobs:

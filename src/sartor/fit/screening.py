@@ -55,11 +55,17 @@ def screen_source(run: Run, board: Board, source: Source, standings: Sequence[St
     todo = [
         (Variant(twin, file.path, file.size_bytes), ids)
         for twin, ids in twins.items()
-        if (file := built.get(twin.variant_id)) is not None
+        if (file := built.get(twin.variant_id)) is not None and _worth_timing(run, board, twin, ids)
     ]
     _screen_all(run, board, source, _reference(run, source, built), todo)
     for standing in standings:
         _apply_limits(run, board, standing.id)
+
+
+def _worth_timing(run: Run, board: Board, twin: Candidate, ids: Sequence[str]) -> bool:
+    """A file that a size limit excludes is timed once, for the picture, not in every setting."""
+    too_large = all(excluded_by(run.performance_limits, None, board[name].size_bytes, 1) for name in ids)
+    return not too_large or (twin.settings.threads == 1 and twin.settings.shape == "fixed")
 
 
 def _build_files(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> dict[str, Variant | None]:
@@ -162,9 +168,9 @@ def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:
     standing = board[candidate_id]
     if not standing.alive:
         return
-    if standing.seconds is None:
-        board.reject(candidate_id, "not tried: the time budget ended first")
-        return
-    why = excluded_by(run.performance_limits, standing.seconds, standing.size_bytes, run.need.workload.batch)
+    batch = run.need.workload.batch
+    why = excluded_by(run.performance_limits, standing.seconds, standing.size_bytes, batch)
     if why:
         board.reject(candidate_id, why)
+    elif standing.seconds is None:
+        board.reject(candidate_id, "not tried: the time budget ended first")

@@ -138,5 +138,6 @@ def training_line(model: str, progress: dict[str, Any]) -> str:
     """One line on a training: epoch, loss, validation, time left."""
     validation = progress.get("validation")
     shown = f", validation {validation:.4f}" if validation is not None else ""
-    left = format_value(float(progress["seconds_left"]), "s")
-    return f"{model}: epoch {progress['epoch']}/{progress['epochs']}, loss {progress['loss']:.4f}{shown}, {left} left"
+    seconds = float(progress["seconds_left"])
+    left = f", {format_value(seconds, 's')} left" if seconds >= 0.1 else ""  # not known yet, or nearly done
+    return f"{model}: epoch {progress['epoch']}/{progress['epochs']}, loss {progress['loss']:.4f}{shown}{left}"
