@@ -12,7 +12,7 @@ from sartor.fit.wording import met_sentence, not_met_sentence
 from sartor.need.limit import Limit, parse_limit
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
-from sartor.report.words import chinese
+from sartor.report.sentences import chinese
 from sartor.runtime.base import Settings
 from sartor.units import parse
 

@@ -85,6 +85,18 @@ def test_what_was_chosen_stands_beside_candidate_zero() -> None:
         assert said in text
 
 
+def test_what_a_constant_answer_would_reach_stands_beside_the_quality() -> None:
+    assert "a constant answer恒定预测 0.1028" in read(render_page(met(), "out")).text
+    assert "a constant answer on confirm" in read(render_page({**met(), "quality_split": "select"}, "out")).text
+    assert "a constant answer" not in read(render_page({**met(), "constant_predictor": None}, "out")).text
+
+
+def test_without_error_shares_the_openings_are_still_said() -> None:
+    text = read(render_page({**met(), "error_shares": None}, "out")).text
+    assert "2 time(s)" in text
+    assert "Error allowed to this opening" not in text
+
+
 @pytest.mark.parametrize("make", [met, provisional, infeasible])
 def test_nothing_is_fetched(make: Callable[[], dict[str, Any]]) -> None:
     html = render_page(make(), "out")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sartor.report import page, words
+from sartor.report import page
+from sartor.report.sentences import chinese as in_chinese
+from sartor.report.texts import TEXTS
 from tests.report.evidence import FIXED_REASONS, infeasible, met, provisional
 
 TEMPLATES = Path(page.__file__).parent / "templates"
@@ -20,7 +22,7 @@ def _fields(text: str) -> set[str]:
 
 def test_every_text_stands_in_both_languages_with_the_same_values() -> None:
     same_in_both = {"auc", "rmse", "on_split", "in_python"}
-    for key, (english, chinese) in words.TEXTS.items():
+    for key, (english, chinese) in TEXTS.items():
         assert english.strip(), key
         assert chinese.strip(), key
         assert _fields(english) == _fields(chinese), key
@@ -34,7 +36,7 @@ def test_every_key_that_a_template_names_exists() -> None:
         for key in re.findall(r"""(?:\bt|snippet|attribute\("[a-z-]+",)\s*\(?\s*"([\w-]+)"[,)]""", file.read_text())
     }
     assert len(used) > 50
-    assert used <= set(words.TEXTS)
+    assert used <= set(TEXTS)
 
 
 @pytest.mark.parametrize(
@@ -52,17 +54,17 @@ def test_every_key_that_a_template_names_exists() -> None:
     ],
 )
 def test_fixed_sentences_are_known_in_chinese(sentence: str) -> None:
-    chinese = words.chinese(sentence)
+    chinese = in_chinese(sentence)
     assert chinese is not None
     assert re.search(r"[\u4e00-\u9fff]", chinese)
     assert "{" not in chinese.replace("{time: ...}", "")
 
 
 def test_a_sentence_of_unknown_form_stays_as_it_is() -> None:
-    assert words.chinese("the kernel said {something} unheard of") is None
+    assert in_chinese("the kernel said {something} unheard of") is None
 
 
 def test_numbers_survive_translation() -> None:
     sentence = met()["sentence"]
     numbers = re.findall(r"\d+\.\d+", sentence)
-    assert numbers == re.findall(r"\d+\.\d+", words.chinese(sentence) or "")
+    assert numbers == re.findall(r"\d+\.\d+", in_chinese(sentence) or "")

@@ -14,6 +14,7 @@ from sartor.data.values import SPLIT_NAMES
 from sartor.figures import Figure
 from sartor.fit.board import Standing
 from sartor.fit.feasible import Nearest
+from sartor.fit.judge import error_shares
 from sartor.fit.prove import Proof
 from sartor.fit.search import Search
 
@@ -23,6 +24,7 @@ _VERSIONS = ("sartor", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "scik
 
 def evidence_of(search: Search, proof: Proof) -> dict[str, Any]:
     """What stands in `evidence.json` and feeds the report."""
+    shares = error_shares(search.run.need.confidence, proof.opening or 0)
     return {
         **_common(search),
         "verdict": proof.verdict.outcome,
@@ -38,6 +40,7 @@ def evidence_of(search: Search, proof: Proof) -> dict[str, Any]:
         "quality": {name: figure.as_dict() for name, figure in proof.quality.items()},
         "memory": {name: figure.as_dict() for name, figure in proof.memory.items()},
         "openings_before": proof.opening,
+        "error_shares": {"first": shares.first, "fallback": shares.fallback},
     }
 
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sartor.errors import BundleError
-from sartor.report import plots, words
-from sartor.report.words import TEXTS
+from sartor.report import curves, sentences, words
+from sartor.report.drawing import finite
+from sartor.report.interval import interval_bar, interval_text
+from sartor.report.texts import TEXTS, Language
+from sartor.report.trade_off import trade_off
 from sartor.units import format_value
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 _ORDER = ("chosen", "finalist", "passed", "screened", "planned", "rejected", "failed")
 _SPLITS = ("train", "calibrate", "select", "confirm")
 _SECTIONS = ("verdict", "chosen", "candidates", "training", "splits", "machine", "run")
-_FIRST_SHARE = 0.8  # of the error allowed to an opening of confirm goes to the finalist, the rest to a fallback
 
 
 def write_page(evidence: Mapping[str, Any], bundle: Path, to: Path) -> None:
@@ -142,7 +144,7 @@ def _bytes(candidate: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _ratio(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
-    if not one or not other or not plots.finite(other["value"]) or plots.finite(one["value"]) is None:
+    if not one or not other or not finite(other["value"]) or finite(one["value"]) is None:
         return ""
     return f"{one['value'] / other['value']:#.3g}×"
 
@@ -156,13 +158,15 @@ def _splits(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _error_budget(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Error allowed to this opening of confirm and to the next; every opening halves it."""
-    before, confidence = evidence.get("openings_before"), evidence.get("confidence")
-    if before is None or confidence is None:
+    """How often confirm was opened, and the error allowed to this opening and to the next, which has half of it."""
+    before, shares = evidence.get("openings_before"), evidence.get("error_shares")
+    if before is None:
         return None
-    total = (1.0 - confidence) / 2**before
-    shares = {"total": total, "first": _FIRST_SHARE * total, "fallback": (1 - _FIRST_SHARE) * total}
-    return {"count": before + 1, "left": _percent(total / 2), **{key: _percent(v) for key, v in shares.items()}}
+    if not shares:
+        return {"count": before + 1}
+    total = shares["first"] + shares["fallback"]
+    errors = {"total": total, "first": shares["first"], "fallback": shares["fallback"], "left": total / 2}
+    return {"count": before + 1, **{key: _percent(error) for key, error in errors.items()}}
 
 
 def _percent(share: float) -> str:
@@ -184,7 +188,7 @@ def _yaml(need: Mapping[str, Any]) -> str:
 
 def _figures(evidence: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """A picture in both languages; None when there is nothing to draw."""
-    draw = {"trade_off": plots.trade_off, "losses": plots.losses, "validations": plots.validations}[name]
+    draw = {"trade_off": trade_off, "losses": curves.losses, "validations": curves.validations}[name]
     english, chinese = draw(evidence, "en"), draw(evidence, "zh")
     return {"en": english, "zh": chinese} if english and chinese else None
 
@@ -224,8 +228,8 @@ def _environment() -> Environment:
     environment.filters.update(
         known=_known,
         say=_say,
-        label=lambda label: _pair(str(label), words.chinese_label(str(label))),
-        figure=plots.interval_text,
+        label=lambda label: _pair(str(label), sentences.chinese_label(str(label))),
+        figure=interval_text,
         ends=_ends,
         value=format_value,
         percent=_percent,
@@ -239,7 +243,7 @@ def _both(key: str, **values: Any) -> Markup:
     return _pair(words.text(key, "en", **english), words.text(key, "zh", **chinese))
 
 
-def _in(value: Any, language: words.Language) -> Any:
+def _in(value: Any, language: Language) -> Any:
     """Names of metrics and the like are given by key and put in language by language."""
     return words.known(value, language) if isinstance(value, str) else value
 
@@ -252,7 +256,7 @@ def _say(sentence: Any) -> Markup:
     """A sentence of the search: in both languages where its form is known, else in English and marked so."""
     from markupsafe import Markup
 
-    chinese = words.chinese(str(sentence))
+    chinese = sentences.chinese(str(sentence))
     if chinese is None:
         return Markup('<span lang="en">{}</span>').format(_prose(str(sentence)))
     return _pair(_prose(str(sentence)), _prose(chinese))
@@ -306,4 +310,4 @@ def _option(status: str) -> Markup:
 def _interval_bar(limit: Mapping[str, Any]) -> Markup:
     from markupsafe import Markup
 
-    return Markup(plots.interval_bar(limit))
+    return Markup(interval_bar(limit))
