@@ -66,7 +66,7 @@ def build_peers(source: Path, name: str, rows: Any, folder: Path) -> dict[str, t
     quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     static, dynamic, ptq = folder / "static.onnx", folder / "dynamic.onnx", folder / "ptq.xml"
     quantize_static(str(prepared), str(static), _Rows(name, rows))
-    quantize_dynamic(str(prepared), str(dynamic))
+    quantize_dynamic(str(source), str(dynamic))  # it cannot read what its own pre-processing writes
     quantized = nncf.quantize(openvino.Core().read_model(source), nncf.Dataset([row[None] for row in rows]))
     openvino.save_model(quantized, ptq)
     return {

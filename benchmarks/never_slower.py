@@ -27,8 +27,8 @@ MODELS = [
     ("zoo:cnn", DIGITS),
     ("zoo:cnn(width=64)", DIGITS),
     ("zoo:cnn(width=8)", DIGITS),
-    ("zoo:resnet", DIGITS),
-    ("zoo:resnet(width=32)", DIGITS),
+    ("zoo:resnet(width=8)", DIGITS),
+    ("zoo:resnet(width=16)", DIGITS),
 ]
 
 

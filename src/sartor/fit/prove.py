@@ -120,10 +120,10 @@ def _decide(search: Search, everyone: Sequence[Standing], finals: Finals, memory
     finalists = _with_fallback(search, order)
     if not finalists:
         chosen = _best_so_far(search, everyone, finals, memory)
-        return _conclude(search, chosen, finals, memory, None, None)
+        return _conclude(search, chosen, finals, memory, None, 1.0 - run.need.confidence)
     confirmed, opening, shares = _confirm(search, finalists)
     winner = confirmed.winner or max(finalists, key=lambda s: _safety(search, s)).id
-    alpha = confirmed.alpha if confirmed.winner else shares.fallback if len(finalists) > 1 else shares.first
+    alpha = shares.first if winner == finalists[0].id else shares.fallback
     chosen = next(s for s in finalists if s.id == winner)
     return _conclude(search, chosen, finals, memory, opening, alpha)
 
@@ -147,18 +147,18 @@ def _is_baseline(search: Search, standing: Standing) -> bool:
     return standing.candidate.is_uncompressed and standing.candidate.model == search.baseline
 
 
-def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int, ErrorShares]:
+def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int | None, ErrorShares]:
     run = search.run
     entries = [
         Finalist(s.id, tuple(lim for lim in run.quality_limits if not (lim.is_drop and _is_baseline(search, s))))
         for s in finalists
     ]
-    opening = 0
+    opening = None
     if any(entry.tested for entry in entries):
         run.watch.phase("confirm on untouched rows", len(entries))
         split = run.data.splits.hashes["confirm"]
         opening = run.trials.open_confirm(split, _opening_name(finalists), run.need.identity())
-    shares = error_shares(run.need.confidence, opening)
+    shares = error_shares(run.need.confidence, opening or 0)
     return (
         confirm(entries, lambda name: confirm_outputs(search, search.board[name]), shares, run.base),
         opening,
@@ -217,14 +217,14 @@ def _conclude(
     finals: Finals,
     memory: Mapping[str, Figure],
     opening: int | None,
-    alpha: float | None,
+    alpha: float,
 ) -> Proof:
     run = search.run
     zero = _zero_of(chosen, finals, search)
     memory = {**memory, **{s.id: measure_memory(search, s) for s in (chosen, zero) if s.id not in memory}}
-    limits = tuple(_judge_limit(search, limit, chosen, memory, alpha) for limit in run.limits)
+    limits = tuple(_judge_limit(search, limit, chosen, memory, opening, alpha) for limit in run.limits)
     outcome = "met" if all(result.met for result in limits) else "not_met"
-    split = "select" if alpha is None else "confirm"
+    split = "select" if opening is None else "confirm"
     quality = {s.id: _quality(search, s, split) for s in (chosen, zero)}
     speedup = finals.timed[chosen.id].speedup
     sentence = (
@@ -248,7 +248,12 @@ def _zero_of(chosen: Standing, finals: Finals, search: Search) -> Standing:
 
 
 def _judge_limit(
-    search: Search, limit: Limit, chosen: Standing, memory: Mapping[str, Figure], alpha: float | None
+    search: Search,
+    limit: Limit,
+    chosen: Standing,
+    memory: Mapping[str, Figure],
+    opening: int | None,
+    alpha: float,
 ) -> LimitResult:
     run = search.run
     if not limit.is_quality:
@@ -256,17 +261,14 @@ def _judge_limit(
         met = holds(limit, figure)
         how = "the bytes of its model files" if limit.name == "size" else "measured over fresh launches"
         return LimitResult(limit, figure, met, how if met else "its bound is beyond the limit")
-    if alpha is None:
-        seen = chosen.seen
-        bounds = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base) if seen else None
-        figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured") if bounds else None
-        return LimitResult(limit, figure, False, "unproven: seen on select only, confirm was not opened")
-    seen = confirm_outputs(search, chosen)
-    bounds = limit_bounds(limit, seen, alpha, run.base, run.need.seed)
-    figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured")
     if limit.is_drop and _is_baseline(search, chosen):
         return LimitResult(limit, Figure.exact(0.0, limit.unit), True, "it is the baseline itself")
-    return LimitResult(limit, figure, holds(limit, figure), f"on {len(seen.labels)} untouched rows")
+    seen = confirm_outputs(search, chosen) if opening is not None else chosen.seen
+    bounds = limit_bounds(limit, seen, alpha, run.base, run.need.seed) if seen else None
+    figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured") if bounds else None
+    if opening is None:
+        return LimitResult(limit, figure, False, "unproven: seen on select only, confirm was not opened")
+    return LimitResult(limit, figure, holds(limit, figure), f"on {len(run.data.rows('confirm'))} untouched rows")
 
 
 def _quality(search: Search, standing: Standing, split: str) -> Figure:

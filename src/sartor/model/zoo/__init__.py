@@ -57,7 +57,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     ),
     "resnet": Architecture(
         {
-            "width": Knob(16, 4, 128, "channels of the first stage; doubled at each stage"),
+            "width": Knob(32, 4, 128, "channels of the first stage; doubled at each stage"),
             "depth": Knob(2, 1, 8, "basic blocks in each of the four stages (2 is ResNet-18)"),
         },
         needs_image=True,
