@@ -98,7 +98,7 @@ def compare(bundle: Bundle, folder: Path, inputs: Any) -> dict[str, Any]:
             candidate = Candidate("peer", Recipe(), runtime, Settings("f32", threads, "dynamic"))
             variants[f"{label}, {threads} thread(s)"] = Variant(candidate, path, 0)
     feed = Feed({name: folder / "inputs.npy"}, folder / "rows.npy", 1)
-    seconds = time_launches(variants, feed, NoiseGate(), launches=5).seconds
+    seconds = time_launches(variants, dict.fromkeys(variants, feed), NoiseGate(), launches=5).seconds
     table = {}
     for label, launches in seconds.items():
         ratio = ratio_bounds(list(zip(seconds["zero"], launches, strict=True)), 0.05)

@@ -60,11 +60,18 @@ class Finals:
 
 
 def time_finalists(
-    run: Run, finalists: Sequence[Standing], zeros: Sequence[Standing], feed: Feed, launches: int = LAUNCHES
+    run: Run,
+    finalists: Sequence[Standing],
+    zeros: Sequence[Standing],
+    feeds: Mapping[str, Feed],
+    launches: int = LAUNCHES,
 ) -> Finals:
     """Time finalists and the uncompressed candidates in groups of fresh workers.
 
     The fastest uncompressed candidate of the screen runs twice in every group: the A/A pair.
+
+    Args:
+        feeds: what each model is fed with, by name of the model.
 
     Raises:
         CandidateError: one of them does not run any more.
@@ -79,7 +86,7 @@ def time_finalists(
     calls = max(_LEAST_CALLS, 2 * _calls_for(run.performance_limits, alpha) // launches)
     found = time_launches(
         variants,
-        feed,
+        {name: feeds[variant.candidate.model] for name, variant in variants.items()},
         NoiseGate(),
         launches=launches,
         rounds=_ROUNDS,

@@ -62,7 +62,8 @@ def _figures(run: Run, source: Source, limit: Limit, variants: Sequence[Variant]
     if limit.name == "memory":
         peaks = {variant.id: float(peak_memory(variant, feed)) for variant in variants}
         return {name: Figure(peak, "B", peak, peak, "measured") for name, peak in peaks.items()}
-    timed = time_launches({variant.id: variant for variant in variants}, feed, NoiseGate(), launch_seconds=0.5)
+    named = {variant.id: variant for variant in variants}
+    timed = time_launches(named, dict.fromkeys(named, feed), NoiseGate(), launch_seconds=0.5)
     batch, seed = run.need.workload.batch, run.need.seed
     return {name: launch_figures(found, batch, alpha, seed)[limit.name] for name, found in timed.seconds.items()}
 

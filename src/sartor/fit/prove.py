@@ -61,8 +61,8 @@ def prove(search: Search) -> Proof | None:
     pool = [board[s.id] for s in pool if s.id not in {zero.id for zero in zeros}]
     run.jobs.close()  # its memory and threads would stand beside what is timed
     run.watch.phase("time the finalists over fresh launches", 5)
-    feed = feed_for(run, next(iter(sources.values())), "select")
-    finals = time_finalists(run, pool, zeros, feed)
+    feeds = {name: feed_for(run, source, "select") for name, source in sources.items()}
+    finals = time_finalists(run, pool, zeros, feeds)
     everyone = [*pool, *zeros]
     for standing in everyone:
         changes = {"figures": dict(finals.timed[standing.id].figures)}

@@ -140,7 +140,7 @@ def _time(case: _Case, rows: Array | None, scratch: Path, watch: Watch) -> tuple
     feed = _feed(case, chosen, rows, scratch)
     found = time_launches(
         {name: case.variant(name) for name in names},
-        feed,
+        dict.fromkeys(names, feed),
         NoiseGate(),
         launches=_LAUNCHES,
         on_launch=lambda done: watch.tried(f"launch {done} of {_LAUNCHES}", ""),

@@ -155,7 +155,7 @@ class Launches:
 
 def time_launches(
     variants: Mapping[str, Variant],
-    feed: Feed,
+    feeds: Mapping[str, Feed],
     gate: NoiseGate,
     *,
     launches: int = 5,
@@ -168,6 +168,7 @@ def time_launches(
 
     Args:
         variants: name -> variant; the same variant under two names gives an A/A comparison.
+        feeds: name -> what it is fed with; models may take different inputs.
         calls_wanted: calls of each variant in one launch, over all rounds; fewer when a launch of one
             variant would take longer than `launch_seconds`, but never fewer than two a round.
 
@@ -178,7 +179,7 @@ def time_launches(
     names = list(variants)
     for launch in range(launches):
         order = names if launch % 2 == 0 else names[::-1]
-        group = _one_group(variants, order, feed, gate, rounds, calls_wanted, launch_seconds)
+        group = _one_group(variants, order, feeds, gate, rounds, calls_wanted, launch_seconds)
         for name in names:
             collected[name].append(group[name])
         on_launch(launch + 1)
@@ -188,7 +189,7 @@ def time_launches(
 def _one_group(
     variants: Mapping[str, Variant],
     order: Sequence[str],
-    feed: Feed,
+    feeds: Mapping[str, Feed],
     gate: NoiseGate,
     rounds: int,
     calls_wanted: int,
@@ -197,7 +198,7 @@ def _one_group(
     with ExitStack() as stack:
         workers, calls = {}, {}
         for name in order:
-            workers[name] = stack.enter_context(start_worker(feed))
+            workers[name] = stack.enter_context(start_worker(feeds[name]))
             with _naming(variants[name]):
                 seconds = load(workers[name], variants[name], name)
             affordable = launch_seconds / max(seconds, 1e-9) / rounds
