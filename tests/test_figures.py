@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from sartor.figures import Figure
+from sartor.bundle.values import LimitResult
+from sartor.figures import Figure, without_infinities
+from sartor.need.limit import parse_limit
 from tests.strategies import figures
 
 
 @given(figures())
 def test_a_figure_survives_json(figure: Figure) -> None:
     assert Figure.from_dict(json.loads(json.dumps(figure.as_dict()))) == figure
+
+
+@given(figures(), st.booleans(), st.booleans())
+def test_an_open_end_is_null_in_json_and_open_again_when_read(figure: Figure, below: bool, above: bool) -> None:
+    low, high = -math.inf if below else figure.low, math.inf if above else figure.high
+    half_open = Figure(figure.value, figure.unit, low, high, figure.source)
+    saved = json.loads(json.dumps(half_open.as_dict(), allow_nan=False))
+    assert (saved["low"] is None, saved["high"] is None) == (below, above)
+    assert Figure.from_dict(saved) == half_open
+
+
+def test_a_limit_with_an_open_bound_is_valid_json() -> None:
+    limit = parse_limit("latency_p99", "<= 1 ms", "image-classification")
+    result = LimitResult(limit, Figure(1e-3, "s", 0.0, math.inf, "measured"), False, "").as_dict()
+    assert (result["low"], result["high"]) == (0.0, None)
+    json.dumps(result, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        ({"a": {"b": (math.inf, 1, "inf")}, "c": -math.inf}, '{"a": {"b": [null, 1, "inf"]}, "c": null}'),
+        ([math.nan, True, None, 0.5], "[null, true, null, 0.5]"),
+    ],
+)
+def test_json_has_no_infinities(values: Any, written: str) -> None:
+    assert json.dumps(without_infinities(values), allow_nan=False) == written
 
 
 def test_an_exact_figure_has_no_interval() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,16 +38,35 @@ class Figure:
         return f"{format_value(self.value, self.unit)} [{low}, {high}]"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON, which has no infinity: an end without a bound is None."""
         return {
             "value": self.value,
             "unit": self.unit,
-            "low": self.low,
-            "high": self.high,
+            "low": finite_or_none(self.low),
+            "high": finite_or_none(self.high),
             "source": self.source,
         }
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Figure:
         """The inverse of `as_dict`."""
-        return cls(**saved)
+        open_ends = {"low": -math.inf, "high": math.inf}
+        return cls(**{key: open_ends.get(key) if value is None else value for key, value in saved.items()})
+
+
+def finite_or_none(value: float) -> float | None:
+    """The number, or None in place of an infinity or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def without_infinities(values: Any) -> Any:
+    """The same plain values with None in place of every number that JSON cannot hold.
+
+    >>> without_infinities({"low": float("-inf"), "high": [1.5]})
+    {'low': None, 'high': [1.5]}
+    """
+    if isinstance(values, Mapping):
+        return {key: without_infinities(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [without_infinities(value) for value in values]
+    return finite_or_none(values) if isinstance(values, float) else values

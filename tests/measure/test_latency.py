@@ -55,6 +55,14 @@ def test_models_with_different_inputs_are_timed_in_one_group(tmp_path: Path) -> 
         assert all((launch > 0).all() for launch in launches)
 
 
+def test_a_slow_model_still_gets_the_calls_that_its_quantile_needs(tmp_path: Path) -> None:
+    variant, feed = made(tmp_path, "net", 4)
+    found = time_launches(
+        {"net": variant}, {"net": feed}, NoiseGate(), launches=1, rounds=5, least_calls=61, launch_seconds=1e-9
+    )
+    assert found.seconds["net"][0].shape == (5, 13)
+
+
 def test_a_group_names_the_variant_that_fails(tmp_path: Path) -> None:
     good, bad = made(tmp_path, "good", 4), made(tmp_path, "bad", 4)
     bad[0].path.write_bytes(b"no model")
@@ -107,7 +115,6 @@ def test_floors_are_small_and_above_zero(tmp_path: Path) -> None:
     assert 1e-7 < floors.call_seconds < 5e-3
     assert 10e6 < floors.memory_bytes < 500e6
     assert 0 < floors.size_bytes < 1000
-    assert floors.runtime in ("onnxruntime", "openvino")
 
 
 def test_a_noisy_round_is_repeated_three_times_and_then_accepted_and_counted(tmp_path: Path) -> None:

@@ -170,10 +170,28 @@ def test_unproved_json_without_limits_values_renders() -> None:
     assert "Not proved yet" in read(render_page({}, "out")).text
 
 
-def test_infinite_intervals_are_said() -> None:
+@pytest.mark.parametrize("open_end", [math.inf, None])
+def test_infinite_intervals_are_said(open_end: float | None) -> None:
     evidence = met()
-    evidence["limits"][1]["high"] = math.inf
-    assert "unbounded" in render_page(evidence, "out")
+    evidence["limits"][1]["high"] = open_end
+    assert "59 µs [51 µs, unbounded]" in read(render_page(evidence, "out")).text
+
+
+def test_open_ends_of_every_figure_are_said() -> None:
+    evidence = met()
+    open_ends = {"low": None, "high": None}
+    evidence["limits"][0] |= open_ends
+    evidence["speedup"] |= open_ends
+    for found in (*evidence["quality"].values(), *evidence["memory"].values()):
+        found |= open_ends
+    for candidate in evidence["candidates"]:
+        for found in (candidate["latency"], candidate["quality"], *candidate["figures"].values()):
+            if found:
+                found |= open_ends
+    text = read(render_page(evidence, "out")).text
+    assert text.count("[unbounded, unbounded]") > 5
+    assert "no difference in speed is proved" in text
+    assert "None" not in text
 
 
 def test_commands_are_quoted_for_their_language() -> None:

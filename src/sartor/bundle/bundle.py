@@ -37,8 +37,12 @@ class Bundle:
         self._session = session
         self._steps = read_steps(entry.steps)
         self._input = Signature.from_dict(entry.signature).inputs[0]
-        settings = Candidate.from_dict(entry.candidate).settings
-        self._fixed_rows = settings.batch if settings.shape == "fixed" else None
+        candidate = Candidate.from_dict(entry.candidate)
+        settings = candidate.settings
+        # int8 dynamic scales its activations by what is in a call, so calls are as large as when it was proved.
+        dynamic = any(step.name == "int8-dynamic" for step in candidate.recipe.effective)
+        self._rows_a_call = settings.batch if settings.shape == "fixed" or dynamic else None
+        self._fills = settings.shape == "fixed"
 
     @classmethod
     def load(cls, folder: str | Path, variant: str | None = None) -> Bundle:
@@ -74,11 +78,11 @@ class Bundle:
 
     def run_prepared(self, batch: Array) -> Array:
         """First output for rows that are prepared already; a fixed shape is fed in full calls."""
-        size = self._fixed_rows or len(batch)
+        size = self._rows_a_call or len(batch)
         collected = []
         for first in range(0, len(batch), size):
             rows = batch[first : first + size]
-            fed = np.ascontiguousarray(np.resize(rows, (size, *rows.shape[1:])))
+            fed = np.ascontiguousarray(np.resize(rows, (size, *rows.shape[1:])) if self._fills else rows)
             collected.append(np.array(self._session.run({self._input.name: fed})[0][: len(rows)], copy=True))
         return np.concatenate(collected)
 

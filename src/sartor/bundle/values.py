@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sartor.figures import Figure
+from sartor.figures import Figure, finite_or_none
 from sartor.need import Limit
 from sartor.plan.candidates import Candidate
 
@@ -38,14 +38,14 @@ class LimitResult:
     why: str
 
     def as_dict(self) -> dict[str, Any]:
-        """The object that `fit --json` prints for a limit."""
+        """The object that `fit --json` prints for a limit; an end without a bound is None."""
         figure = self.figure
         return {
             "name": self.limit.name,
             "bound": {"op": self.limit.op, "value": self.limit.value, "unit": self.limit.unit},
             "value": figure.value if figure else None,
-            "low": figure.low if figure else None,
-            "high": figure.high if figure else None,
+            "low": finite_or_none(figure.low) if figure else None,
+            "high": finite_or_none(figure.high) if figure else None,
             "met": self.met,
             "source": figure.source if figure else None,
             "why": self.why,

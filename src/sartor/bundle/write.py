@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from sartor.bundle.manifest import FILE_NAME, SCHEMA_VERSION, Manifest, VariantEntry, file_hash
 from sartor.bundle.values import Variant
+from sartor.figures import without_infinities
 from sartor.model.values import Signature
 from sartor.need import Need
 
@@ -59,7 +60,7 @@ def write_bundle(folder: Path, contents: Contents, need: Need) -> None:
     superseded = {file.name: file_hash(file) for file in (need_file, evidence_file) if file.exists()}
     fresh = {
         need_file.name: _draft(folder, _need_text(need)),
-        evidence_file.name: _draft(folder, json.dumps(contents.evidence, indent=1, ensure_ascii=False) + "\n"),
+        evidence_file.name: _draft(folder, _json_text(contents.evidence)),
     }
     hashes = {name: file_hash(folder / name) for entry in entries.values() for name in entry.files}
     hashes |= {name: file_hash(draft) for name, draft in fresh.items()}
@@ -76,6 +77,10 @@ def _need_text(need: Need) -> str:
     import yaml
 
     return yaml.safe_dump(need.as_dict(), sort_keys=False, allow_unicode=True)
+
+
+def _json_text(values: Mapping[str, Any]) -> str:
+    return json.dumps(without_infinities(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _manifest(
@@ -139,7 +144,7 @@ def _draft(folder: Path, text: str) -> Path:
 
 
 def _replace(file: Path, manifest: Manifest) -> None:
-    _draft(file.parent, json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").replace(file)
+    _draft(file.parent, _json_text(manifest.model_dump(mode="json"))).replace(file)
 
 
 def _remove_obsolete(folder: Path, kept: set[str]) -> None:

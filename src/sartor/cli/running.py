@@ -1,4 +1,4 @@
-"""What `fit` and `demo` share: run a Need on the terminal, print the end, give the exit code."""
+"""What `fit`, `demo` and `measure` run on the terminal: the work, its end in print, and the exit code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from sartor.bundle.values import EXIT_CODES
-from sartor.figures import Figure
+from sartor.figures import Figure, without_infinities
 from sartor.fit.watch import Watch
 from sartor.need import Need
 from sartor.report.summary import limits_table, print_summary
@@ -37,8 +37,12 @@ def fit_need(need: Need, output: Path, base: Path, *, fresh: bool, as_json: bool
     print_summary(console, result.values)
     _print_next(console, output, result.outcome)
     if as_json:
-        print(json.dumps(result.values))
+        _print_json(result.values)
     return EXIT_CODES[result.outcome]
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    print(json.dumps(without_infinities(values), allow_nan=False))
 
 
 def _resumed(values: dict[str, Any]) -> str:
@@ -49,7 +53,7 @@ def _resumed(values: dict[str, Any]) -> str:
 
 
 def _print_next(console: Console, output: Path, outcome: str) -> None:
-    if outcome == "infeasible":
+    if outcome == "infeasible" or not (output / "bundle.json").exists():
         console.print(f"Report: {output / 'report.html'}", soft_wrap=True)
         return
     state = "" if outcome == "met" else " (the best so far, marked as not met)"
@@ -63,7 +67,7 @@ def dry_run_need(need: Need, base: Path, *, as_json: bool) -> int:
 
     values = preview(need, base)
     if as_json:
-        print(json.dumps(values))
+        _print_json(values)
         return 0
     console = Console()
     console.print(f"Splits: {values['splits']['how']}", soft_wrap=True)
@@ -93,5 +97,5 @@ def measure_bundle(bundle: Path, data: str | None, base: Path, *, as_json: bool)
     console.print(f"  speed-up     {Figure.from_dict(values['speedup'])} of the uncompressed model", highlight=False)
     console.print(f"Proof: {values['proof']}", soft_wrap=True)
     if as_json:
-        print(json.dumps(values))
+        _print_json(values)
     return 0 if values["verdict"] == "met" else 3

@@ -99,6 +99,10 @@ class Board:
     def __getitem__(self, candidate_id: str) -> Standing:
         return self._standings[candidate_id]
 
+    def get(self, candidate_id: str) -> Standing | None:
+        """The standing of a candidate, or None for a name that is not on the board."""
+        return self._standings.get(candidate_id)
+
     def update(self, candidate_id: str, **changes: Any) -> Standing:
         """Change fields of a standing; gives the new one."""
         self._standings[candidate_id] = replace(self._standings[candidate_id], **changes)

@@ -40,6 +40,7 @@ def evidence_of(search: Search, proof: Proof) -> dict[str, Any]:
         "quality": {name: figure.as_dict() for name, figure in proof.quality.items()},
         "memory": {name: figure.as_dict() for name, figure in proof.memory.items()},
         "openings_before": proof.opening,
+        "confirm_alpha": proof.alpha,
         "error_shares": {"first": shares.first, "fallback": shares.fallback},
     }
 

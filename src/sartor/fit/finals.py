@@ -25,7 +25,9 @@ from sartor.need import Limit
 
 LAUNCHES = 5
 _ROUNDS = 10
-_LEAST_CALLS = 400  # of one variant in one launch, where they are fast
+_MOST_CALLS = 400  # of one variant in one launch, unless a quantile needs more
+_START_SECONDS = 0.8  # that a fresh worker takes to load and warm a small model
+_AGAIN = " again"
 QUANTILES = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 
 
@@ -47,12 +49,12 @@ class Finals:
     """All finalists timed together.
 
     Attributes:
-        zero: the uncompressed candidate that was fastest, the one that speed-ups speak of.
+        zeros: by model, its uncompressed candidate that was fastest; speed-ups are against their own model's.
         timed: by candidate.
         resolution: share by which two launches of one and the same variant may differ here.
     """
 
-    zero: str
+    zeros: Mapping[str, str]
     timed: Mapping[str, Timed]
     resolution: float
     noisy: bool
@@ -68,7 +70,8 @@ def time_finalists(
 ) -> Finals:
     """Time finalists and the uncompressed candidates in groups of fresh workers.
 
-    The fastest uncompressed candidate of the screen runs twice in every group: the A/A pair.
+    One uncompressed candidate runs twice in every group: the A/A pair. The error of a limit is shared by
+    all that are timed, since any of them may be chosen.
 
     Args:
         feeds: what each model is fed with, by name of the model.
@@ -80,41 +83,50 @@ def time_finalists(
     for standing in [*zeros, *finalists]:
         assert standing.variant is not None
         variants[standing.id] = standing.variant
-    again = f"{zeros[0].id} again"
+    again = f"{zeros[0].id}{_AGAIN}"
     variants[again] = variants[zeros[0].id]
-    alpha = (1.0 - run.need.confidence) / max(1, len(finalists))
-    calls = max(_LEAST_CALLS, 2 * _calls_for(run.performance_limits, alpha) // launches)
+    alpha = (1.0 - run.need.confidence) / (len(variants) - 1)
+    needed = -(-_calls_for(run.performance_limits, alpha) // launches)
     found = time_launches(
         variants,
         {name: feeds[variant.candidate.model] for name, variant in variants.items()},
         NoiseGate(),
         launches=launches,
         rounds=_ROUNDS,
-        calls_wanted=calls,
+        calls_wanted=max(_MOST_CALLS, 2 * needed),
+        least_calls=needed,
+        launch_seconds=_launch_seconds(run, launches * len(variants)),
         on_launch=lambda done: run.watch.tried(f"launch {done} of {launches}", f"{len(variants)} workers"),
     )
-    return _summarise(run, found, [s.id for s in zeros], again, alpha)
+    models = {name: variant.candidate.model for name, variant in variants.items() if name != again}
+    return _summarise(run, found, models, [s.id for s in zeros], again, alpha)
+
+
+def _launch_seconds(run: Run, launches: int) -> float:
+    """Seconds of timed calls in one launch, so that all of them fit into what is left of the budget."""
+    left = run.clock.left() + run.clock.reserve
+    return float(np.clip(0.8 * left / launches - _START_SECONDS, 0.1, 2.0))
 
 
 def _calls_for(limits: Sequence[Limit], alpha: float) -> int:
     return max((calls_needed(QUANTILES[limit.name], alpha) for limit in limits if limit.name in QUANTILES), default=0)
 
 
-def _summarise(run: Run, found: Launches, zeros: Sequence[str], again: str, alpha: float) -> Finals:
+def _summarise(
+    run: Run, found: Launches, models: Mapping[str, str], plain: Sequence[str], again: str, alpha: float
+) -> Finals:
     seconds = found.seconds
-    zero = min(zeros, key=lambda name: _median(seconds[name]))
-    batch = run.need.workload.batch
-    timed = {
-        name: Timed(
-            launch_figures(launches, batch, alpha, run.need.seed),
-            _speedup(seconds[zero], launches, alpha) if name != zero else Figure.exact(1.0, ""),
-        )
-        for name, launches in seconds.items()
-        if name != again
-    }
-    twins = list(zip(seconds[zeros[0]], seconds[again], strict=True))
+    zeros: dict[str, str] = {}
+    for name in sorted(plain, key=lambda name: _median(seconds[name])):
+        zeros.setdefault(models[name], name)
+    timed = {}
+    for name, model in models.items():
+        own, zero = seconds[name], zeros[model]
+        speedup = Figure.exact(1.0, "") if name == zero else _speedup(seconds[zero], own, alpha)
+        timed[name] = Timed(launch_figures(own, run.need.workload.batch, alpha, run.need.seed), speedup)
+    twins = list(zip(seconds[again.removesuffix(_AGAIN)], seconds[again], strict=True))
     spread = resolution(twins, 1.0 - run.need.confidence)
-    return Finals(zero, timed, spread, found.noisy, found.repeated)
+    return Finals(zeros, timed, spread, found.noisy, found.repeated)
 
 
 def _median(launches: Sequence[Seconds]) -> float:
@@ -142,15 +154,13 @@ def _measured(bounds: Bounds, unit: str) -> Figure:
     return Figure(bounds.value, unit, bounds.low, bounds.high, "measured")
 
 
-def objective(run: Run, standing: Standing, figures: Mapping[str, Figure] | None = None) -> float:
-    """What the Need minimises, as a number where smaller is better."""
+def objective(run: Run, standing: Standing, figures: Mapping[str, Figure]) -> float:
+    """What the Need minimises, as measured, as a number where smaller is better."""
     minimise = run.need.minimise
     if minimise == "size":
         return float(standing.size_bytes or 0)
     if minimise == "memory":
         return float(standing.memory_bytes or 0)
-    if figures is None:
-        return standing.seconds if standing.seconds is not None else float("inf")
     return figures["latency_p50"].value if minimise == "latency" else -figures["throughput"].value
 
 

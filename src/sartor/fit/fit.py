@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from sartor.bundle.manifest import read_manifest
 from sartor.bundle.values import LimitResult, Outcome, Verdict
-from sartor.errors import CandidateError
+from sartor.errors import BundleError, CandidateError
 from sartor.fit.board import Board
 from sartor.fit.clock import clock_for
 from sartor.fit.evidence import json_of, unchosen_evidence, unchosen_json
@@ -25,7 +24,8 @@ from sartor.fit.limits import provable
 from sartor.fit.nearest import every_candidate_excluded, nearest_to
 from sartor.fit.prove import Proof, prove
 from sartor.fit.run import DataOnDisk, Jobs, Run
-from sartor.fit.search import Search, open_and_screen, train_and_race
+from sartor.fit.search import Search, open_and_screen, revive_nearest, train_and_race
+from sartor.fit.trials import Trials
 from sartor.fit.watch import Silent, Watch
 from sartor.machine.device import this_machine
 from sartor.measure.floor import measure_floors
@@ -83,23 +83,39 @@ def fit(
     path, where, watch = Path(output), Path(base or Path.cwd()).resolve(), watch or Silent()
     watch.phase("open the model and the data")
     opened = open_inputs(need, where)
-    with _held(path, need, fresh) as folder:
-        done = folder.trials.fact("result")
-        if done is not None and (path / "bundle.json").exists() == (done["verdict"] != "infeasible"):
-            return FitResult(
-                done["verdict"], done["sentence"], path, {**done, "bundle": str(path), "already_answered": True}, True
-            )
-        with _running(need, where, opened, folder, watch) as run:
-            values = _fit(run, opened, path)
-        if not values.pop("budget_ended", False):
-            folder.trials.set_fact("result", values)
+    with _held(path, need, opened, fresh) as folder, _running(need, where, opened, folder, watch) as run:
+        asked = {**opened.identity(), "machine": run.machine.fingerprint(), "versions": dict(run.versions)}
+        done = _answered(folder, asked, run)
+        if done is not None:
+            return FitResult(done["verdict"], done["sentence"], path, {**done, "bundle": str(path)}, True)
+        values = _fit(run, opened, path)
+        folder.trials.set_fact("result", {"asked": asked, "budget": folder.trials.budget, "values": values})
         return FitResult(values["verdict"], values["sentence"], path, values, folder.resumed)
 
 
+def _answered(folder: Folder, asked: dict[str, Any], run: Run) -> dict[str, Any] | None:
+    """The stored answer to the very same question, unless it was not met and there is more to spend now."""
+    stored = folder.trials.fact("result")
+    if stored is None or stored.get("asked") != asked:
+        return None
+    values: dict[str, Any] = stored["values"]
+    verdict = values["verdict"]
+    complete = (folder.path / "bundle.json").exists() or verdict == "infeasible"
+    more = any(run.trials.budget[name] > stored["budget"][name] for name in run.trials.budget)
+    if not complete or (verdict == "not_met" and (more or values["budget_ended"])):
+        return None
+    return {**values, "already_answered": True}
+
+
 @contextlib.contextmanager
-def _held(path: Path, need: Need, fresh: bool) -> Iterator[Folder]:
+def _held(path: Path, need: Need, opened: Opened, fresh: bool) -> Iterator[Folder]:
     """Hold the folder; what the file system refuses becomes one clear error."""
-    folder = open_folder(path, need, fresh=fresh)
+
+    def still_provable(trials: Trials) -> None:
+        earlier = trials.openings_of_others(opened.splits.hashes["confirm"], need.identity())
+        provable(opened.limits, need.confidence, earlier, len(opened.splits.confirm))
+
+    folder = open_folder(path, need, fresh=fresh, check=still_provable)
     try:
         yield folder
     except OSError as error:
@@ -114,15 +130,10 @@ def _held(path: Path, need: Need, fresh: bool) -> Iterator[Folder]:
 
 @contextlib.contextmanager
 def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watch) -> Iterator[Run]:
-    memory = need.budget.memory or _MEMORY_SHARE * psutil.virtual_memory().total
+    machine = this_machine()
+    memory = need.budget.memory or _MEMORY_SHARE * machine.memory_bytes
+    folder.trials.budget = {"time": need.budget.time, "memory": memory}
     jobs = Jobs(memory)
-    split = opened.splits.hashes["confirm"]
-    provable(
-        opened.limits,
-        need.confidence,
-        folder.trials.openings_of_others(split, need.identity()),
-        len(opened.splits.confirm),
-    )
     try:
         yield Run(
             need=need,
@@ -134,8 +145,9 @@ def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watc
             jobs=jobs,
             clock=clock_for(need.budget.time),
             watch=watch,
-            machine=this_machine(),
+            machine=machine,
             versions={name: open_runtime(name).version() for name in RUNTIMES},
+            metric_code=opened.metric_code,
             memory_limit=memory,
         )
     finally:
@@ -155,33 +167,41 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
     open_and_screen(search, opened.models)
     if not search.sources:
         return _unproved(search, path)
-    excluded = every_candidate_excluded(search)
+    excluded = every_candidate_excluded(search) if not search.unopened else None
     if excluded is not None:
         return _infeasible(search, excluded[0], None, excluded[1], path)
-    search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
+    revive_nearest(search)
+    if not _is_judged(path):
+        search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
+    ended = not run.clock.search_goes_on()
     proof = _prove(search)
     if proof is None:
         return _unproved(search, path)
     evidence = keep_final(search, path, proof)
     write_page(evidence, path, path / REPORT)
-    return {**json_of(search, proof, str(path)), "budget_ended": _ended(run, proof)}
+    return {**json_of(search, proof, str(path)), "budget_ended": ended and proof.verdict.outcome != "met"}
+
+
+def _is_judged(path: Path) -> bool:
+    """Whether the folder holds a bundle that an earlier run judged; it is replaced by a judged one only."""
+    try:
+        return not read_manifest(path).provisional
+    except BundleError:
+        return False
 
 
 def _prove(search: Search) -> Proof | None:
-    for _ in range(2):
+    """Prove, without the finalists that turn out not to run any more; None when none is left."""
+    while True:
         try:
             return prove(search)
         except CandidateError as error:
-            if not error.candidate:
+            failed = search.board.get(error.candidate)
+            if failed is None or failed.status == "failed":
                 raise
             search.run.watch.note(f"a finalist failed, so the others are timed: {error}")
-            search.board.fail(error.candidate, str(error))
-    return None
-
-
-def _ended(run: Run, proof: Proof) -> bool:
-    return proof.verdict.outcome != "met" and not run.clock.search_goes_on()
+            search.board.fail(failed.id, str(error))
 
 
 def _beyond_floor(run: Run) -> tuple[Limit, float] | None:
@@ -207,7 +227,8 @@ def _infeasible(search: Search, limit: Limit, floor: float | None, found: Neares
         for each in search.run.limits
     )
     verdict = Verdict("infeasible", results, sentence)
-    return _report_unchosen(search, unchosen_json(search, verdict, str(path), limit.name, found), path)
+    values = _report_unchosen(search, unchosen_json(search, verdict, str(path), limit.name, found), path)
+    return {**values, "budget_ended": False}
 
 
 def _unproved(search: Search, path: Path) -> dict[str, Any]:
@@ -221,7 +242,8 @@ def _unproved(search: Search, path: Path) -> dict[str, Any]:
     )
     results = tuple(LimitResult(limit, None, False, "unproven") for limit in search.run.limits)
     values = unchosen_json(search, Verdict("not_met", results, sentence), str(path))
-    return {**_report_unchosen(search, values, path), "budget_ended": ended}
+    # Nothing was proved: the next run of the same command tries again rather than repeat this answer.
+    return {**_report_unchosen(search, values, path), "budget_ended": True}
 
 
 def _report_unchosen(search: Search, values: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -51,12 +52,15 @@ class Folder:
         self.lock.close()
 
 
-def open_folder(path: Path, need: Need, *, fresh: bool) -> Folder:
+def open_folder(
+    path: Path, need: Need, *, fresh: bool, check: Callable[[Trials], None] = lambda trials: None
+) -> Folder:
     """Take hold of the output folder.
 
     Args:
         fresh: forget what an earlier run left, also one of another Need. How often the confirm split
             was opened is never forgotten.
+        check: asked before anything is forgotten; it raises to refuse.
 
     Raises:
         OutputError: foreign files, another Need, another fit at work, no permission, disk full.
@@ -70,6 +74,7 @@ def open_folder(path: Path, need: Need, *, fresh: bool) -> Folder:
             lock = held.enter_context(_lock(work / "lock", path))
             new = not (work / "trials.sqlite").exists()
             trials = held.enter_context(contextlib.closing(Trials(work / "trials.sqlite")))
+            check(trials)
             resumed = _claim(path, work, trials, need, fresh)
         except OSError as error:
             raise cannot_write(path, error) from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sartor.data.callables import is_callable_target
 from sartor.data.metrics import find_metric
 from sartor.data.sources import open_data
 from sartor.data.split import make_splits
@@ -13,7 +15,7 @@ from sartor.errors import ModelError, NeedError
 from sartor.fit.limits import provable, working_limits
 from sartor.fit.signature import check_inputs, check_outputs
 from sartor.model.onnx import read_signature
-from sartor.model.open import open_model
+from sartor.model.open import code_hash, open_model
 from sartor.model.values import Model
 from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
@@ -30,6 +32,7 @@ class Opened:
         refusals: zoo models that cannot, with the reason.
         limits: the limits to prove, implied ones included.
         provable: what the confirm split can prove at best, in words.
+        metric_code: hash of the user's own metric; empty for the built-in ones.
     """
 
     dataset: Dataset
@@ -38,6 +41,12 @@ class Opened:
     refusals: tuple[Refusal, ...]
     limits: tuple[Limit, ...]
     provable: tuple[str, ...]
+    metric_code: str
+
+    def identity(self) -> dict[str, Any]:
+        """What an answer depends on besides the Need: rows, models and metric, by their hashes."""
+        models = {model.name: model.content_hash for model in self.models}
+        return {"splits": dict(self.splits.hashes), "models": models, "metric": self.metric_code}
 
 
 def open_inputs(need: Need, base: Path) -> Opened:
@@ -53,7 +62,8 @@ def open_inputs(need: Need, base: Path) -> Opened:
     steps = read_steps(need.preprocess or ())
     size = next((tuple(spec["resize"]) for spec in need.preprocess or () if "resize" in spec), None)
     dataset = open_data(need.data, need.task, base, size)
-    splits = make_splits(dataset, trains=any(_trains(need, model) for model in models), seed=need.seed)
+    splits = make_splits(dataset, trains=any(trains(need, model) for model in models), seed=need.seed)
+    metric_code = code_hash(need.metric, base) if is_callable_target(need.metric) else ""
     limits = working_limits(need, len(splits.confirm))
     said = provable(limits, need.confidence, 0, len(splits.confirm))
     shape = apply_steps(fit_steps(steps, dataset.inputs[:2]), dataset.inputs[:1]).shape[1:]
@@ -67,16 +77,17 @@ def open_inputs(need: Need, base: Path) -> Opened:
         )
     kept = tuple(model for model in models if model.name not in refused)
     refusals = tuple(Refusal(name, why) for name, why in refused.items())
-    return Opened(dataset, splits, kept, refusals, limits, tuple(said))
+    return Opened(dataset, splits, kept, refusals, limits, tuple(said), metric_code)
 
 
-def _trains(need: Need, model: Model) -> bool:
+def trains(need: Need, model: Model) -> bool:
+    """Whether the Need has this model trained."""
     return model.trainable if need.train == "auto" else bool(need.train) and model.kind != "onnx"
 
 
 def _check_training(need: Need, models: tuple[Model, ...]) -> None:
     """A zoo model that is never trained is noise, and an ONNX file cannot be trained."""
-    untrained = next((model for model in models if model.kind == "zoo" and not _trains(need, model)), None)
+    untrained = next((model for model in models if model.kind == "zoo" and not trains(need, model)), None)
     if untrained:
         raise NeedError(
             f"`train: false` with `{untrained.reference}`, which has random weights",
@@ -84,7 +95,7 @@ def _check_training(need: Need, models: tuple[Model, ...]) -> None:
             "",
             ("train",),
         )
-    if need.train not in ("auto", False) and not any(_trains(need, model) for model in models):
+    if need.train not in ("auto", False) and not any(trains(need, model) for model in models):
         raise NeedError(
             f"`train: {need.as_dict()['train']}` with `{models[0].reference}`, which cannot be trained",
             "train: auto or false; an ONNX file is taken as it is",

@@ -48,16 +48,16 @@ def excluded(limit: Limit, bounds: Bounds) -> bool:
     return not limit.allows(bounds.low if limit.op == "<=" else bounds.high)
 
 
-def hopeless(limits: Sequence[Limit], seen: Outputs, base: Path) -> Limit | None:
+def hopeless(limits: Sequence[Limit], seen: Outputs, base: Path, seed: int = 0) -> Limit | None:
     """The limit that the rows seen so far exclude at 99.9%, or None."""
     for limit in limits:
-        if excluded(limit, limit_bounds(limit, seen, _RACE_ERROR, base)):
+        if excluded(limit, limit_bounds(limit, seen, _RACE_ERROR, base, seed)):
             return limit
     return None
 
 
 def race(
-    rows: int, limits: Sequence[Limit], read: Callable[[int, int], Outputs], base: Path
+    rows: int, limits: Sequence[Limit], read: Callable[[int, int], Outputs], base: Path, seed: int = 0
 ) -> tuple[Outputs, Limit | None]:
     """Read growing chunks of select until all rows are seen or a limit is excluded.
 
@@ -70,14 +70,14 @@ def race(
     start = 0
     for stop in [*(look for look in RACE_LOOKS if look < rows), rows]:
         seen = read(start, stop)
-        dropped_by = hopeless(limits, seen, base)
+        dropped_by = hopeless(limits, seen, base, seed)
         if dropped_by is not None:
             return seen, dropped_by
         start = stop
     return seen, None
 
 
-def proved(limit: Limit, seen: Outputs, alpha: float, base: Path) -> bool:
+def proved(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> bool:
     """Whether a quality limit holds on these rows at 1 - alpha.
 
     The absolute drop of accuracy is tested directly: one p-value is much cheaper than the interval
@@ -86,11 +86,17 @@ def proved(limit: Limit, seen: Outputs, alpha: float, base: Path) -> bool:
     if limit.name == "accuracy_drop" and not limit.relative:
         lost, gained, _ = paired_counts(seen)
         return statistics.paired_drop_p_value(lost, gained, len(seen.labels), limit.value) <= alpha
-    return satisfied(limit, limit_bounds(limit, seen, alpha, base))
+    return satisfied(limit, limit_bounds(limit, seen, alpha, base, seed))
 
 
 def likely(
-    limits: Sequence[Limit], seen: Outputs, confirm_rows: int, alpha: float, base: Path, doubt: float = HOPEFUL
+    limits: Sequence[Limit],
+    seen: Outputs,
+    confirm_rows: int,
+    alpha: float,
+    base: Path,
+    doubt: float = HOPEFUL,
+    seed: int = 0,
 ) -> bool:
     """Whether confirm will probably prove the limits, judged on select.
 
@@ -100,7 +106,7 @@ def likely(
     """
     scale = (len(seen.labels) / confirm_rows) ** 0.5
     for limit in limits:
-        strict, hoped = (limit_bounds(limit, seen, level, base) for level in (alpha, doubt))
+        strict, hoped = (limit_bounds(limit, seen, level, base, seed) for level in (alpha, doubt))
         margins = _margin(limit, hoped), scale * _margin(limit, strict)
         direction = 1.0 if limit.op == "<=" else -1.0
         if not limit.allows(strict.value + direction * math.hypot(*margins)):
@@ -135,7 +141,11 @@ class Confirmed:
 
 
 def confirm(
-    finalists: Sequence[Finalist], open_rows: Callable[[str], Outputs], shares: ErrorShares, base: Path
+    finalists: Sequence[Finalist],
+    open_rows: Callable[[str], Outputs],
+    shares: ErrorShares,
+    base: Path,
+    seed: int = 0,
 ) -> Confirmed:
     """Test the finalist and, if it fails, one fallback. At most two entries are looked at."""
     failed: list[tuple[str, str]] = []
@@ -144,7 +154,7 @@ def confirm(
         broken = None
         if finalist.tested:
             seen = open_rows(finalist.id)
-            broken = next((limit for limit in finalist.tested if not proved(limit, seen, alpha, base)), None)
+            broken = next((limit for limit in finalist.tested if not proved(limit, seen, alpha, base, seed)), None)
         if broken is None:
             return Confirmed(finalist.id, alpha, tuple(failed))
         failed.append((finalist.id, broken.name))

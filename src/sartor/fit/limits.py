@@ -10,6 +10,8 @@ from sartor.measure import statistics
 from sartor.need import Limit, Need
 from sartor.units import format_value
 
+_SHARES = ("accuracy", "f1", "auc")  # metrics that end at 1
+
 
 def working_limits(need: Need, confirm_rows: int) -> tuple[Limit, ...]:
     """The limits to prove. An empty `require` means: without measurable loss.
@@ -30,19 +32,26 @@ def provable(limits: Sequence[Limit], confidence: float, openings_before: int, r
     """Say for each accuracy limit what the confirm split can prove at best.
 
     Raises:
-        UnprovableError: no result could prove the limit; the hint names the rows needed.
+        UnprovableError: no result could prove the limit; the hint names the rows needed, if any number would do.
     """
+    for limit in limits:
+        _refuse_perfection(limit)
     alpha = error_shares(confidence, openings_before).first
     return [_accuracy_floor(limit, alpha, rows) for limit in limits if limit.name == "accuracy"] + [
         _accuracy_drop(limit, alpha, rows) for limit in limits if limit.name == "accuracy_drop"
     ]
 
 
+def _refuse_perfection(limit: Limit) -> None:
+    if limit.is_drop and limit.value <= 0:
+        raise UnprovableError(str(limit), "a drop above 0", "no finite sample proves that nothing is lost")
+    if limit.name in _SHARES and limit.value >= 1:
+        raise UnprovableError(str(limit), "a floor below 1", "no finite sample proves that no row is ever wrong")
+
+
 def _accuracy_floor(limit: Limit, alpha: float, rows: int) -> str:
     best = statistics.provable_floor(rows, alpha)
     if best < limit.value:
-        if limit.value >= 1:
-            raise UnprovableError(str(limit), "a floor below 1", "no finite sample proves that no row is ever wrong")
         _refuse(
             limit,
             rows,
@@ -60,8 +69,6 @@ def _accuracy_drop(limit: Limit, alpha: float, rows: int) -> str:
 
     best = smallest(rows)
     if best > limit.value:
-        if limit.value <= 0:
-            raise UnprovableError(str(limit), "a drop above 0", "no finite sample proves that nothing is lost")
         needed = statistics.samples_for_drop(limit.value, alpha)
         while smallest(needed) > limit.value:
             needed = int(needed * 1.02) + 1

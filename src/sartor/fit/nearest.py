@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sartor.bundle.values import Variant
+from sartor.compress.applicable import recipes, why_not
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Standing
@@ -46,13 +47,46 @@ def nearest_to(search: Search, limit: Limit, models: Sequence[Model]) -> Nearest
 
 
 def _measure_plain(run: Run, source: Source, limit: Limit) -> Nearest:
-    """The better of the two runtimes with the model as it is, one thread, fixed shape."""
+    """The best of the two runtimes with the model as it is, one thread, fixed shape; for a size, also compressed."""
     settings = Settings("f32", 1, "fixed", run.need.workload.batch)
-    plain = [Candidate(source.model.name, Recipe(), runtime, settings) for runtime in RUNTIMES]
-    variants = [build_variant(run, source, Recipe(), candidate.runtime, candidate) for candidate in plain]
+    if limit.name == "size":
+        variants = _quick_files(run, source, settings)
+    else:
+        plain = [Candidate(source.model.name, Recipe(), runtime, settings) for runtime in RUNTIMES]
+        variants = [build_variant(run, source, Recipe(), candidate.runtime, candidate) for candidate in plain]
     figures = _figures(run, source, limit, variants)
     best = (min if limit.op == "<=" else max)(variants, key=lambda variant: figures[variant.id].value)
     return Nearest(limit, figures[best.id], best.candidate.label)
+
+
+def _quick_files(run: Run, source: Source, settings: Settings) -> list[Variant]:
+    """The files that take seconds to build: f32, fp16 weights and int8 static; those that fail are left out.
+
+    Raises:
+        CandidateError: none could be built.
+    """
+    built: list[Variant] = []
+    failed: CandidateError | None = None
+    for runtime in RUNTIMES:
+        for recipe in _quick_recipes(run, runtime):
+            candidate = Candidate(source.model.name, recipe, runtime, settings)
+            try:
+                built.append(build_variant(run, source, recipe, runtime, candidate))
+            except CandidateError as error:
+                failed = error
+    if not built and failed is not None:
+        raise failed
+    return built
+
+
+def _quick_recipes(run: Run, runtime: str) -> list[Recipe]:
+    """Of each kind the first that applies here; calibrations differ in numbers, hardly in bytes."""
+    kinds: dict[str, Recipe] = {}
+    for recipe in recipes(runtime):
+        kind = "+".join(step.name for step in recipe.effective)
+        if kind in ("", "fp16-weights", "int8-static") and why_not(recipe, runtime, run.machine) is None:
+            kinds.setdefault(kind, recipe)
+    return list(kinds.values())
 
 
 def _figures(run: Run, source: Source, limit: Limit, variants: Sequence[Variant]) -> dict[str, Figure]:

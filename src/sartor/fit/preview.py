@@ -7,7 +7,7 @@ from typing import Any
 
 from sartor.data.values import SPLIT_NAMES
 from sartor.fit.candidates import candidates_of
-from sartor.fit.inputs import Opened, open_inputs
+from sartor.fit.inputs import Opened, open_inputs, trains
 from sartor.machine.device import this_machine
 from sartor.model.onnx import read_signature
 from sartor.model.values import Model
@@ -48,6 +48,6 @@ def plan_of(need: Need, model: Model) -> Plan:
 
 
 def _time(need: Need, opened: Opened) -> str:
-    trained = [model.name for model in opened.models if model.trainable]
+    trained = [model.name for model in opened.models if trains(need, model)]
     what = f"training {', '.join(trained)} included" if trained else "nothing is trained"
     return f"Time: at most {format_value(need.budget.time, 's')} ({what}); it ends earlier when nothing is left to try."

@@ -15,6 +15,7 @@ from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_sh
 from sartor.fit.racing import read_split
 from sartor.fit.screening import feed_for
 from sartor.fit.search import Search, screened_objective, zeros_of
+from sartor.fit.settings import settle_settings
 from sartor.fit.wording import met_sentence, not_met_sentence
 from sartor.measure.memory import peak_memory
 from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds
@@ -34,6 +35,7 @@ class Proof:
         zero: the uncompressed candidate that speed-ups speak of.
         quality: the metric of chosen and zero with bounds, on `quality_split`.
         opening: how many earlier openings of the confirm split there were; None when it stayed closed.
+        alpha: error allowed to the quality limits of the chosen one.
     """
 
     verdict: Verdict
@@ -44,6 +46,7 @@ class Proof:
     quality: Mapping[str, Figure]
     quality_split: str
     opening: int | None
+    alpha: float
 
 
 def prove(search: Search) -> Proof | None:
@@ -58,8 +61,14 @@ def prove(search: Search) -> Proof | None:
         return None
     sources = {s.candidate.model: search.sources[s.candidate.model] for s in pool}
     zeros = [zero for source in sources.values() for zero in zeros_of(search, source)]
-    pool = [board[s.id] for s in pool if s.id not in {zero.id for zero in zeros}]
+    pool = [s for s in pool if s.candidate.model in {zero.candidate.model for zero in zeros}]
+    if not zeros:
+        return None
     run.jobs.close()  # its memory and threads would stand beside what is timed
+    run.watch.phase("choose threads and shape again")
+    zeros = settle_settings(search, zeros)
+    pool = settle_settings(search, [s for s in pool if not s.candidate.is_uncompressed])
+    pool = [board[s.id] for s in pool if s.id not in {zero.id for zero in zeros}]
     run.watch.phase("time the finalists over fresh launches", 5)
     feeds = {name: feed_for(run, source, "select") for name, source in sources.items()}
     finals = time_finalists(run, pool, zeros, feeds)
@@ -96,17 +105,17 @@ def _memory(search: Search, standings: Sequence[Standing]) -> dict[str, Figure]:
     asked = run.need.minimise == "memory" or any(limit.name == "memory" for limit in run.limits)
     figures = {}
     for standing in standings if asked else ():
-        figures[standing.id] = measure_memory(search, standing)
+        figures[standing.id] = measure_memory(search, standing, len(standings))
         search.board.update(standing.id, memory_bytes=round(figures[standing.id].value))
     return figures
 
 
-def measure_memory(search: Search, standing: Standing) -> Figure:
-    """Peak resident memory of a candidate over fresh launches."""
+def measure_memory(search: Search, standing: Standing, compared: int = 1) -> Figure:
+    """Mean peak resident memory of a candidate over fresh launches; `compared` candidates share the error."""
     assert standing.variant is not None
     feed = feed_for(search.run, search.sources[standing.candidate.model], "select")
     peaks = [float(peak_memory(standing.variant, feed)) for _ in range(_MEMORY_LAUNCHES)]
-    bounds = mean_bounds_of_launches(peaks, 1.0 - search.run.need.confidence)
+    bounds = mean_bounds_of_launches(peaks, (1.0 - search.run.need.confidence) / compared)
     return Figure(bounds.value, "B", max(0.0, bounds.low), bounds.high, "measured")
 
 
@@ -120,19 +129,28 @@ def _decide(search: Search, everyone: Sequence[Standing], finals: Finals, memory
     finalists = _with_fallback(search, order)
     if not finalists:
         chosen = _best_so_far(search, everyone, finals, memory)
-        return _conclude(search, chosen, finals, memory, None, 1.0 - run.need.confidence)
+        return _conclude(search, chosen, finals, memory, _Opened(None, 1.0 - run.need.confidence, False))
     confirmed, opening, shares = _confirm(search, finalists)
     winner = confirmed.winner or max(finalists, key=lambda s: _safety(search, s)).id
     alpha = shares.first if winner == finalists[0].id else shares.fallback
     chosen = next(s for s in finalists if s.id == winner)
-    return _conclude(search, chosen, finals, memory, opening, alpha)
+    return _conclude(search, chosen, finals, memory, _Opened(opening, alpha, confirmed.winner is not None))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """How confirm went: openings before this one (None: it stayed closed), error allowed, whether it was passed."""
+
+    opening: int | None
+    alpha: float
+    passed: bool
 
 
 def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
     """Never slower: the best goes first only if it is proved faster than candidate zero, else zero does."""
-    if not order or order[0].id == finals.zero:
+    if not order or order[0].id == finals.zeros[order[0].candidate.model]:
         return order
-    zero = [s for s in order if s.id == finals.zero]
+    zero = [s for s in order if s.id == finals.zeros[order[0].candidate.model]]
     return [*zero, *order] if zero and finals.timed[order[0].id].speedup.low <= 1.0 else order
 
 
@@ -157,18 +175,19 @@ def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, 
     if any(entry.tested for entry in entries):
         run.watch.phase("confirm on untouched rows", len(entries))
         split = run.data.splits.hashes["confirm"]
-        opening = run.trials.open_confirm(split, _opening_name(finalists), run.need.identity())
+        opening = run.trials.open_confirm(split, _opening_name(search, finalists), run.need.identity())
     shares = error_shares(run.need.confidence, opening or 0)
     return (
-        confirm(entries, lambda name: confirm_outputs(search, search.board[name]), shares, run.base),
+        confirm(entries, lambda name: confirm_outputs(search, search.board[name]), shares, run.base, run.need.seed),
         opening,
         shares,
     )
 
 
-def _opening_name(finalists: Sequence[Standing]) -> str:
-    """The same files tested again are the same opening."""
+def _opening_name(search: Search, finalists: Sequence[Standing]) -> str:
+    """The same files tested again for the same limits are the same opening."""
     files = [f"{s.id} {file_hash(s.variant.path)}" for s in finalists if s.variant is not None]
+    files += [str(limit) for limit in search.run.quality_limits] + [search.baseline]
     return hashlib.blake2b("\n".join(files).encode(), digest_size=16).hexdigest()
 
 
@@ -179,7 +198,6 @@ def confirm_outputs(search: Search, standing: Standing) -> Outputs:
     own = read_split(run, search.sources[standing.candidate.model], standing.variant, "confirm", run.work / "outputs")
     source = search.sources[search.baseline]
     baseline = read_split(run, source, search.reference(source), "confirm", run.work / "outputs")
-    run.watch.tried(standing.candidate.label, f"read {len(own)} rows of confirm")
     return Outputs(run.data.labels("confirm"), own, baseline)
 
 
@@ -216,35 +234,24 @@ def _conclude(
     chosen: Standing,
     finals: Finals,
     memory: Mapping[str, Figure],
-    opening: int | None,
-    alpha: float,
+    opened: _Opened,
 ) -> Proof:
     run = search.run
-    zero = _zero_of(chosen, finals, search)
+    zero = search.board[finals.zeros[chosen.candidate.model]]
     memory = {**memory, **{s.id: measure_memory(search, s) for s in (chosen, zero) if s.id not in memory}}
-    limits = tuple(_judge_limit(search, limit, chosen, memory, opening, alpha) for limit in run.limits)
+    limits = tuple(_judge_limit(search, limit, chosen, memory, opened) for limit in run.limits)
     outcome = "met" if all(result.met for result in limits) else "not_met"
-    split = "select" if opening is None else "confirm"
+    split = "select" if opened.opening is None else "confirm"
     quality = {s.id: _quality(search, s, split) for s in (chosen, zero)}
     speedup = finals.timed[chosen.id].speedup
     sentence = (
-        met_sentence(chosen.candidate, speedup, chosen.id == zero.id)
+        met_sentence(chosen.candidate, speedup, chosen.id == zero.id, run.need.minimise)
         if outcome == "met"
         else not_met_sentence(limits, run.need.require)
     )
     search.board.update(chosen.id, status="chosen", why=sentence)
     verdict = Verdict("met" if outcome == "met" else "not_met", limits, sentence)
-    return Proof(verdict, chosen.id, zero.id, finals, memory, quality, split, opening)
-
-
-def _zero_of(chosen: Standing, finals: Finals, search: Search) -> Standing:
-    """The chosen model's own fastest uncompressed candidate."""
-    own = [
-        search.board[name]
-        for name in finals.timed
-        if search.board[name].candidate.is_uncompressed and search.board[name].candidate.model == chosen.candidate.model
-    ]
-    return min(own, key=lambda s: finals.timed[s.id].figures["latency_p50"].value)
+    return Proof(verdict, chosen.id, zero.id, finals, memory, quality, split, opened.opening, opened.alpha)
 
 
 def _judge_limit(
@@ -252,8 +259,7 @@ def _judge_limit(
     limit: Limit,
     chosen: Standing,
     memory: Mapping[str, Figure],
-    opening: int | None,
-    alpha: float,
+    opened: _Opened,
 ) -> LimitResult:
     run = search.run
     if not limit.is_quality:
@@ -263,12 +269,13 @@ def _judge_limit(
         return LimitResult(limit, figure, met, how if met else "its bound is beyond the limit")
     if limit.is_drop and _is_baseline(search, chosen):
         return LimitResult(limit, Figure.exact(0.0, limit.unit), True, "it is the baseline itself")
-    seen = confirm_outputs(search, chosen) if opening is not None else chosen.seen
-    bounds = limit_bounds(limit, seen, alpha, run.base, run.need.seed) if seen else None
+    seen = confirm_outputs(search, chosen) if opened.opening is not None else chosen.seen
+    bounds = limit_bounds(limit, seen, opened.alpha, run.base, run.need.seed) if seen else None
     figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured") if bounds else None
-    if opening is None:
+    if opened.opening is None:
         return LimitResult(limit, figure, False, "unproven: seen on select only, confirm was not opened")
-    return LimitResult(limit, figure, holds(limit, figure), f"on {len(run.data.rows('confirm'))} untouched rows")
+    met = opened.passed and holds(limit, figure)
+    return LimitResult(limit, figure, met, f"on {len(run.data.rows('confirm'))} untouched rows")
 
 
 def _quality(search: Search, standing: Standing, split: str) -> Figure:

@@ -28,23 +28,26 @@ def quality_key(run: Run, source: Source, variant: Variant) -> dict[str, Any]:
     return {**run.key_parts(), "source": source.content, "version": run.versions[variant.candidate.runtime]}
 
 
-def race_candidate(run: Run, board: Board, source: Source, candidate_id: str, baseline: Array | None) -> None:
+def race_candidate(
+    run: Run, board: Board, source: Source, candidate_id: str, baseline: Array | None, *, is_baseline: bool
+) -> None:
     """Build a candidate with the final weights, read it on select, and put the outcome on the board.
 
     Args:
-        baseline: outputs of the baseline on select; None while the baseline itself is being found, and
-            then only floors can drop a candidate.
+        baseline: outputs of the baseline on select; None where nothing is compared with it.
+        is_baseline: whether the candidate is the baseline itself, whose drop needs no test.
     """
     candidate = board[candidate_id].candidate
     try:
         variant = build_variant(run, source, candidate.recipe, candidate.runtime, candidate)
-        limits = tuple(limit for limit in run.quality_limits if baseline is not None or not limit.is_drop)
+        tested = baseline is not None and not is_baseline
+        limits = tuple(limit for limit in run.quality_limits if tested or not limit.is_drop)
         seen, dropped_by = _race_once(run, source, variant, limits, baseline)
     except CandidateError as error:
         board.fail(candidate_id, str(error))
         run.watch.tried(candidate.label, str(error))
         return
-    _settle(run, board, candidate_id, variant, seen, dropped_by)
+    _settle(run, board, candidate_id, variant, seen, dropped_by, limits)
 
 
 def _race_once(
@@ -58,7 +61,7 @@ def _race_once(
 
     def work() -> dict[str, Any]:
         with OutputsReader(variant, feed_for(run, source, "select"), folder) as reader:
-            seen, dropped_by = race(len(labels), limits, _reading(reader, labels, baseline), run.base)
+            seen, dropped_by = race(len(labels), limits, _reading(reader, labels, baseline), run.base, run.need.seed)
         file = folder / f"{variant.id}-{source.content[:8]}.npy"
         np.save(file, seen.outputs)
         return {"outputs": run.relative(file), "dropped_by": dropped_by.name if dropped_by else None}
@@ -84,8 +87,7 @@ def _from_trial(
     run: Run, trial: Trial, labels: Array, limits: tuple[Limit, ...], baseline: Array | None
 ) -> tuple[Outputs, Limit | None]:
     if trial.status == "failed":
-        reason, _, detail = trial.reason.partition(": ")
-        raise CandidateError(reason, detail)
+        raise trial.error()
     outputs = np.load(run.work / trial.result["outputs"])
     dropped_by = next((limit for limit in limits if limit.name == trial.result["dropped_by"]), None)
     rows = len(outputs)
@@ -93,7 +95,13 @@ def _from_trial(
 
 
 def _settle(
-    run: Run, board: Board, candidate_id: str, variant: Variant, seen: Outputs, dropped_by: Limit | None
+    run: Run,
+    board: Board,
+    candidate_id: str,
+    variant: Variant,
+    seen: Outputs,
+    dropped_by: Limit | None,
+    limits: tuple[Limit, ...],
 ) -> None:
     alpha = 1.0 - run.need.confidence
     bounds = metric_bounds(run.need.metric, seen, alpha, run.base, run.need.seed)
@@ -105,18 +113,17 @@ def _settle(
     elif dropped_by is not None:
         board.reject(candidate_id, f"{dropped_by}: excluded at 99.9% after {len(seen.labels)} rows of select")
     else:
-        _weigh(run, board, candidate_id, seen)
+        _weigh(run, board, candidate_id, seen, limits)
     standing = board[candidate_id]
     run.watch.tried(standing.candidate.label, standing.why or f"{run.need.metric} {bounds.value:.4f}")
 
 
-def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs) -> None:
-    limits = tuple(limit for limit in run.quality_limits if seen.baseline is not None or not limit.is_drop)
+def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs, limits: tuple[Limit, ...]) -> None:
     openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
     alpha = error_shares(run.need.confidence, openings).first
     rows = len(run.data.rows("confirm"))
-    hopeful = likely(limits, seen, rows, alpha, run.base)
-    safe = hopeful and likely(limits, seen, rows, alpha, run.base, SAFE)
+    hopeful = likely(limits, seen, rows, alpha, run.base, seed=run.need.seed)
+    safe = hopeful and likely(limits, seen, rows, alpha, run.base, SAFE, run.need.seed)
     why = "" if hopeful else "select says that confirm would probably not prove its quality"
     board.update(candidate_id, status="passed", likely=hopeful, safe=safe, why=why)
 
@@ -142,7 +149,6 @@ def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: 
         f"read-{split}", variant.id, parts, work, lambda made: (run.work / made["outputs"]).exists()
     )
     if trial.status == "failed":
-        reason, _, detail = trial.reason.partition(": ")
-        raise CandidateError(reason, detail)
+        raise trial.error(variant.id)
     outputs: Array = np.load(run.work / trial.result["outputs"])
     return outputs

@@ -83,7 +83,7 @@ def reprove(folder: Path, source: str | None, base: Path, watch: Watch) -> dict[
     with tempfile.TemporaryDirectory(prefix="sartor-") as scratch:
         rows = _confirm_rows(case, source, base) if source else None
         figures, speedup = _time(case, rows[0] if rows else None, Path(scratch), watch)
-        quality = _quality(case, rows, Path(scratch), watch) if rows else {}
+        quality = _quality(case, rows, base, Path(scratch), watch) if rows else {}
     results = tuple(_judge(case, limit, figures, quality) for limit in case.limits)
     outcome = "met" if all(result.met for result in results) else "not_met"
     return _write(case, Verdict("met" if outcome == "met" else "not_met", results, ""), figures, speedup)
@@ -155,7 +155,7 @@ def _time(case: _Case, rows: Array | None, scratch: Path, watch: Watch) -> tuple
     return figures, Figure(ratio.value, "", ratio.low, ratio.high, "measured")
 
 
-def _quality(case: _Case, rows: tuple[Array, Array], scratch: Path, watch: Watch) -> dict[str, Figure]:
+def _quality(case: _Case, rows: tuple[Array, Array], base: Path, scratch: Path, watch: Watch) -> dict[str, Figure]:
     inputs, labels = rows
     watch.phase("read the confirm split", 2)
     read = {
@@ -163,11 +163,11 @@ def _quality(case: _Case, rows: tuple[Array, Array], scratch: Path, watch: Watch
         for name in dict.fromkeys((case.manifest.chosen, str(case.evidence["baseline"])))
     }
     seen = Outputs(labels, read[case.manifest.chosen], read[str(case.evidence["baseline"])])
-    alpha = 1.0 - case.need.confidence
+    alpha = float(case.evidence["confirm_alpha"])  # proving again must not be easier than proving was
     figures = {}
     for limit in case.limits:
         if limit.is_quality:
-            bounds = limit_bounds(limit, seen, alpha, Path.cwd(), case.need.seed)
+            bounds = limit_bounds(limit, seen, alpha, base, case.need.seed)
             figures[limit.name] = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured")
     return figures
 

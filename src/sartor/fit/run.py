@@ -133,6 +133,7 @@ class Run:
     watch: Watch
     machine: Machine
     versions: Mapping[str, str]
+    metric_code: str
     memory_limit: float | None
 
     @property
@@ -159,11 +160,11 @@ class Run:
             "sartor": __version__,
             "preprocess": repr(self.need.preprocess),
             "batch": self.need.workload.batch,
-        }
+        } | ({"metric": self.metric_code} if self.metric_code else {})
 
-    def job_time_limit(self) -> float:
-        """Seconds that one building job may take: what is left, but a minute at least."""
-        return max(60.0, self.clock.left())
+    def job_time_limit(self, stage: str) -> float:
+        """Seconds that one job may take, a minute at least: what is left to train, a quarter of it otherwise."""
+        return max(60.0, (1.0 if stage == "train" else 0.25) * self.clock.left())
 
     def relative(self, path: Path) -> str:
         """A path as stored in a trial, so that the folder can be moved."""

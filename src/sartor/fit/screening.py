@@ -6,7 +6,7 @@ with random ones; what cannot meet a speed or size limit is never trained.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sartor.bundle.values import Variant
 from sartor.compress.applicable import recipes
@@ -19,6 +19,7 @@ from sartor.fit.trials import trial_key
 from sartor.measure.latency import Feed, Screened, screen
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import Recipe
+from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Settings
 from sartor.units import format_value
 
@@ -53,19 +54,31 @@ def screen_source(run: Run, board: Board, source: Source, standings: Sequence[St
         if board[standing.id].alive:
             twins.setdefault(speed_twin(standing.candidate), []).append(standing.id)
     todo = [
-        (Variant(twin, file.path, file.size_bytes), ids)
-        for twin, ids in twins.items()
-        if (file := built.get(twin.variant_id)) is not None and _worth_timing(run, board, twin, ids)
+        (Variant(twin, file.path, file.size_bytes), twins[twin])
+        for twin in _worth_timing(run, board, twins)
+        if (file := built.get(twin.variant_id)) is not None
     ]
-    _screen_all(run, board, source, _reference(run, source, built), todo)
+    reference = _reference(source, built)
+    if reference is not None:
+        _screen_all(run, board, source, reference, todo)
     for standing in standings:
         _apply_limits(run, board, standing.id)
 
 
-def _worth_timing(run: Run, board: Board, twin: Candidate, ids: Sequence[str]) -> bool:
-    """A file that a size limit excludes is timed once, for the picture, not in every setting."""
-    too_large = all(excluded_by(run.performance_limits, None, board[name].size_bytes, 1) for name in ids)
-    return not too_large or (twin.settings.threads == 1 and twin.settings.shape == "fixed")
+def _worth_timing(run: Run, board: Board, twins: Mapping[Candidate, Sequence[str]]) -> list[Candidate]:
+    """All but other settings of a compressed file that a size limit excludes: one is timed, for the picture.
+
+    The uncompressed model is always timed in every setting, since speed-ups are against its best.
+    """
+    kept: dict[tuple[str, str, str], Candidate] = {}
+    for twin, ids in twins.items():
+        settings = "" if _too_large(run, board, ids) and twin.recipe.effective else twin.id
+        kept.setdefault((twin.variant_id, twin.settings.precision, settings), twin)
+    return list(kept.values())
+
+
+def _too_large(run: Run, board: Board, ids: Sequence[str]) -> bool:
+    return all(excluded_by(run.performance_limits, None, board[name].size_bytes, 1) for name in ids)
 
 
 def _build_files(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> dict[str, Variant | None]:
@@ -94,7 +107,7 @@ def _build_one(run: Run, board: Board, source: Source, candidate: Candidate) -> 
         variant = build_variant(run, source, candidate.recipe, candidate.runtime, candidate)
     except CandidateError as error:
         for standing in board.alive():
-            if speed_twin(standing.candidate).variant_id == candidate.variant_id:
+            if candidate.variant_id in (standing.candidate.variant_id, speed_twin(standing.candidate).variant_id):
                 board.fail(standing.id, str(error))
         run.watch.tried(what, str(error))
         return None
@@ -102,18 +115,21 @@ def _build_one(run: Run, board: Board, source: Source, candidate: Candidate) -> 
     return variant
 
 
-def reference_candidate(source: Source) -> Candidate:
-    """What screens compare with: the model as it is, ONNX Runtime, one thread."""
+def reference_candidate(source: Source, runtime: str = "onnxruntime") -> Candidate:
+    """What screens compare with: the model as it is, one thread."""
     batch = source.signature.inputs[0].shape[0]
     settings = Settings("f32", 1, "fixed", batch) if isinstance(batch, int) else Settings()
-    return Candidate(source.model.name, Recipe(), "onnxruntime", settings)
+    return Candidate(source.model.name, Recipe(), runtime, settings)
 
 
-def _reference(run: Run, source: Source, built: dict[str, Variant | None]) -> Variant:
-    candidate = reference_candidate(source)
-    file = built.get(candidate.variant_id)
-    path = file.path if file is not None else source.path
-    return Variant(candidate, path, path.stat().st_size)
+def _reference(source: Source, built: Mapping[str, Variant | None]) -> Variant | None:
+    """The reference in the first runtime that could build it; None when none could."""
+    for runtime in RUNTIMES:
+        candidate = reference_candidate(source, runtime)
+        file = built.get(candidate.variant_id)
+        if file is not None:
+            return Variant(candidate, file.path, file.size_bytes)
+    return None
 
 
 def _screen_all(
@@ -158,7 +174,7 @@ def _screen_all(
         if stored is None:
             fresh.append(variant)
         else:
-            run.trials.reused += 1
+            run.trials.count_reuse(stored.key)
             spread(variant.id, stored.status, stored.reason, stored.result.get("seconds"))
     if fresh:
         screen(reference, fresh, feed_for(run, source, "select"), on_result, keep_going=run.clock.search_goes_on)

@@ -15,14 +15,16 @@ from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Board, Standing
 from sartor.fit.candidates import candidates_of
+from sartor.fit.inputs import trains
 from sartor.fit.racing import race_candidate, read_split
 from sartor.fit.run import Run
-from sartor.fit.screen_limits import SCREEN_SPREAD
+from sartor.fit.screen_limits import SCREEN_SPREAD, excluded_by
 from sartor.fit.screening import reference_candidate, screen_source
-from sartor.fit.stages import Source, build_variant, open_source, train_source, trains
+from sartor.fit.stages import Source, build_variant, open_source, train_source
 from sartor.measure.quality_bounds import Outputs, metric_bounds
 from sartor.model.values import Model
 from sartor.plan.candidates import Refusal
+from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
 from sartor.units import format_value
 
@@ -37,6 +39,7 @@ class Search:
         sources: by model name; those with final weights replace the untrained ones.
         baseline: name of the most accurate uncompressed model read so far, and its outputs on select.
         on_best: told of every variant that is the best so far, with its outputs on select.
+        unopened: models that could not be opened or trained, with the reason.
     """
 
     run: Run
@@ -45,6 +48,7 @@ class Search:
     baseline: str = ""
     baseline_outputs: Array | None = None
     baseline_value: float = float("nan")
+    unopened: dict[str, str] = field(default_factory=dict)
     on_best: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
 
     def outputs_on_select(self, source: Source) -> Array:
@@ -52,9 +56,20 @@ class Search:
         return read_split(self.run, source, self.reference(source), "select", self.run.work / "outputs")
 
     def reference(self, source: Source) -> Variant:
-        """The uncompressed reference of a model."""
-        candidate = reference_candidate(source)
-        return build_variant(self.run, source, candidate.recipe, candidate.runtime, candidate)
+        """The uncompressed reference of a model, in the first runtime that can build it.
+
+        Raises:
+            CandidateError: no runtime can.
+        """
+        failure: CandidateError | None = None
+        for runtime in RUNTIMES:
+            candidate = reference_candidate(source, runtime)
+            try:
+                return build_variant(self.run, source, candidate.recipe, runtime, candidate)
+            except CandidateError as error:
+                failure = failure or error
+        assert failure is not None
+        raise failure
 
     def ready(self) -> list[Source]:
         """Sources with their final weights."""
@@ -70,6 +85,7 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
             source = open_source(run, model)
         except CandidateError as error:
             board.refusals.append(Refusal(model.name, str(error)))
+            search.unopened[model.name] = str(error)
             run.watch.note(f"{model.name}: {error}")
             continue
         search.sources[model.name] = source
@@ -90,6 +106,25 @@ def screened_objective(run: Run, standing: Standing) -> float:
     if run.need.minimise == "size":
         return float(standing.size_bytes or np.inf)
     return standing.seconds if standing.seconds is not None else float("inf")
+
+
+def revive_nearest(search: Search) -> None:
+    """When limits exclude every candidate, but not one limit them all, the one that breaks least goes on.
+
+    Nothing can be met then, but what is nearest is trained and measured, so that the verdict can say how
+    far off it is and the folder holds a bundle.
+    """
+    run, board = search.run, search.board
+    timed = [s for s in board.all() if s.seconds is not None and s.status == "rejected"]
+    if board.alive() or not timed:
+        return
+
+    def broken(standing: Standing) -> int:
+        size, batch = standing.size_bytes, run.need.workload.batch
+        return sum(excluded_by((limit,), standing.seconds, size, batch) is not None for limit in run.performance_limits)
+
+    nearest = min(timed, key=lambda s: (broken(s), s.seconds or 0.0))
+    board.update(nearest.id, status="screened", why="")
 
 
 def train_and_race(search: Search) -> None:
@@ -134,11 +169,12 @@ def _finish(search: Search, name: str) -> bool:
     """Give a model its final weights and read it uncompressed on select."""
     run, model = search.run, search.sources[name].model
     try:
-        if trains(run, model):
+        if trains(run.need, model):
             run.watch.phase(f"{name}: train")
             search.sources[name] = train_source(run, model)
         _read_baseline(search, search.sources[name])
     except CandidateError as error:
+        search.unopened[name] = str(error)
         _skip(search, name, f"training failed: {error}")
         return False
     return True
@@ -153,7 +189,8 @@ def _read_baseline(search: Search, source: Source) -> None:
     run.watch.tried(f"{source.model.name}, uncompressed", f"{run.need.metric} {bounds.value:.4f} on select")
     if not value <= search.baseline_value:
         search.baseline, search.baseline_outputs, search.baseline_value = source.model.name, outputs, value
-        search.on_best(search.reference(source), source, outputs)
+        if not any(standing.likely for standing in search.board.alive()):
+            search.on_best(search.reference(source), source, outputs)
 
 
 def race_model(search: Search, source: Source) -> None:
@@ -170,7 +207,9 @@ def race_model(search: Search, source: Source) -> None:
         elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
         else:
-            race_candidate(run, board, source, standing.id, search.baseline_outputs if drops else None)
+            baseline = search.baseline_outputs if drops else None
+            own = standing.candidate.is_uncompressed and source.model.name == search.baseline
+            race_candidate(run, board, source, standing.id, baseline, is_baseline=own)
             _announce(search, standing.id)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sartor.bundle.values import Variant
-from sartor.errors import CandidateError
+from sartor.fit.inputs import trains
 from sartor.fit.run import Inputs, Run
 from sartor.fit.signature import check_outputs
 from sartor.fit.trials import Trial, trial_key
@@ -41,13 +42,6 @@ class Source:
     training: dict[str, Any]
 
 
-def trains(run: Run, model: Model) -> bool:
-    """Whether the Need has this model trained."""
-    if run.need.train == "auto":
-        return model.trainable
-    return bool(run.need.train) and model.kind != "onnx"
-
-
 def prepared_inputs(run: Run, model: Model, dtype: str = "float32") -> Inputs:
     """The inputs of a model: declared steps; zoo models standardise unless the Need says otherwise."""
     if run.need.preprocess is not None:
@@ -78,7 +72,7 @@ def open_source(run: Run, model: Model) -> Source:
         "to": str(folder / "untrained.onnx"),
     }
     trial = _made_once(run, "export", model.name, parts, request)
-    return _source(run, model, inputs, trial, trained=not trains(run, model))
+    return _source(run, model, inputs, trial, trained=not trains(run.need, model))
 
 
 def train_source(run: Run, model: Model) -> Source:
@@ -108,21 +102,42 @@ def train_source(run: Run, model: Model) -> Source:
         "to": str(folder / "trained.onnx"),
     }
     parts = {**run.key_parts(), "model": model.content_hash, "training": {**settings, "time": spec.time}}
-    trial = _made_once(run, "train", model.name, parts, request, lambda step: run.watch.training(model.name, step))
+    trial = _made_once(
+        run,
+        "train",
+        model.name,
+        parts,
+        request,
+        lambda step: run.watch.training(model.name, step),
+        lambda made: (run.work / made["path"]).exists() and not _cut_short(made, limit),
+    )
     return _source(run, model, inputs, trial, trained=True)
 
 
+def _cut_short(made: dict[str, Any], limit: float) -> bool:
+    """Whether a stored training was shortened by a time limit that is much larger now."""
+    before = made["settings"].get("time_limit_s") or float("inf")
+    return bool(made["seconds"] > 0.8 * before and limit > 1.5 * before)
+
+
 def _made_once(
-    run: Run, stage: str, name: str, parts: dict[str, Any], request: dict[str, Any], on_progress: Any = None
+    run: Run,
+    stage: str,
+    name: str,
+    parts: dict[str, Any],
+    request: dict[str, Any],
+    on_progress: Callable[[dict[str, Any]], None] = lambda step: None,
+    still_good: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Trial:
     def work() -> dict[str, Any]:
-        result = run.jobs.ask(request, run.job_time_limit(), on_progress or (lambda step: None))
+        result = run.jobs.ask(request, run.job_time_limit(stage), on_progress)
         return {**result, "path": run.relative(Path(result["path"]))}
 
-    trial = run.trials.once(stage, name, parts, work, lambda result: (run.work / result["path"]).exists())
+    trial = run.trials.once(
+        stage, name, parts, work, still_good or (lambda result: (run.work / result["path"]).exists())
+    )
     if trial.status == "failed":
-        reason, _, detail = trial.reason.partition(": ")
-        raise CandidateError(reason, detail)
+        raise trial.error()
     return trial
 
 

@@ -40,6 +40,11 @@ class Trial:
     seconds: float
     reused: bool
 
+    def error(self, candidate: str = "") -> CandidateError:
+        """The error that made the trial fail."""
+        reason, _, detail = self.reason.partition(": ")
+        return CandidateError(reason, detail, candidate)
+
 
 def trial_key(stage: str, parts: Mapping[str, Any]) -> str:
     """Hash of everything that the result of a stage depends on."""
@@ -55,6 +60,8 @@ class Trials:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_SCHEMA)
+        self._seen: set[str] = set()
+        self.budget: dict[str, float] = {"time": 0.0, "memory": 0.0}
         self.reused = 0
         self.run = 0
 
@@ -69,19 +76,34 @@ class Trials:
         """The stored trial of this key, or the work done now and stored.
 
         A `CandidateError` of the work becomes a failed trial. A worker that died is tried once more,
-        since something outside may have killed it. A stored trial whose files are gone is done again.
+        since something outside may have killed it. A stored trial whose files are gone is done again,
+        and so is one that failed for want of time or memory once there is more of it.
         """
         key = trial_key(stage, {"candidate": candidate, **parts})
         stored = self.find(key)
-        if stored is not None and (stored.status == "failed" or still_good(stored.result)):
-            self.reused += 1
+        if stored is not None and self._still_holds(stored, still_good):
+            self.count_reuse(key)
             return stored
         start = time.monotonic()
         status, reason, result = _attempt(work)
+        if status == "failed":
+            result = {"budget": dict(self.budget)}
         trial = Trial(key, stage, candidate, status, reason, result, time.monotonic() - start, False)
         self._store(trial)
         self.run += 1
         return trial
+
+    def _still_holds(self, stored: Trial, still_good: Callable[[dict[str, Any]], bool]) -> bool:
+        if stored.status == "done":
+            return still_good(stored.result)
+        short_of = {"memory": "memory", "hang": "time"}.get(stored.reason.partition(":")[0])
+        before = stored.result.get("budget", {}).get(short_of)
+        return before is None or self.budget[short_of or ""] <= before
+
+    def count_reuse(self, key: str) -> None:
+        """Count a trial that an earlier run left; looking again at one of this run is no reuse."""
+        self.reused += key not in self._seen
+        self._seen.add(key)
 
     def store(
         self,
@@ -109,6 +131,7 @@ class Trials:
         return Trial(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6], True)
 
     def _store(self, trial: Trial) -> None:
+        self._seen.add(trial.key)
         values = (
             trial.key,
             trial.stage,

@@ -1,4 +1,4 @@
-"""The one sentence that a verdict ends with, and the line of the Need that would change it."""
+"""The sentence that a verdict ends with, and the lines of the Need that would change it."""
 
 from __future__ import annotations
 
@@ -7,46 +7,89 @@ from collections.abc import Mapping, Sequence
 
 from sartor.bundle.values import LimitResult
 from sartor.figures import Figure
+from sartor.need import Limit
 from sartor.plan.candidates import Candidate
 
+_MORE_TIME = "give it more time with `budget: {time: ...}`"
 
-def met_sentence(candidate: Candidate, speedup: Figure, is_zero: bool) -> str:
-    """Every limit is proved."""
+
+def met_sentence(candidate: Candidate, speedup: Figure, is_zero: bool, minimise: str = "latency") -> str:
+    """Every limit is proved.
+
+    Args:
+        is_zero: whether the candidate is the uncompressed model itself.
+        minimise: what the Need minimises.
+    """
     if is_zero:
         return f"Met by {candidate.label}: the model as it is; nothing tried was proved faster."
-    times = f"{speedup.value:.2f}x [{speedup.low:.2f}, {speedup.high:.2f}]"
+    times = f"{speedup.value:.2f}x [{_end(speedup.low)}, {_end(speedup.high)}]"
+    if minimise in ("size", "memory"):
+        least = f"the smallest {minimise} of all that meet every limit"
+        return f"Met by {candidate.label}: {least}; {times} the speed of the uncompressed model."
     if speedup.low <= 1.0 <= speedup.high:
         own = "the uncompressed model, which itself does not meet the Need"
         return f"Met by {candidate.label}: as fast ({times}) as {own}."
     return f"Met by {candidate.label}: {times} the speed of the uncompressed model at its best."
 
 
+def _end(bound: float) -> str:
+    return f"{bound:.2f}" if math.isfinite(bound) else "unbounded"
+
+
 def not_met_sentence(limits: Sequence[LimitResult], require: Mapping[str, str | float]) -> str:
-    """Which limits are not proved, and the line of the Need that would be."""
+    """Which limits are not proved, and for each that is broken the line of the Need that would be."""
     unmet = [result for result in limits if not result.met]
-    broken = next((result for result in unmet if _violates(result)), unmet[0])
     names = ", ".join(f"`{result.limit}`" for result in unmet)
-    return f"Not met: {names}. {change_of(broken, require)}"
+    broken = [result for result in unmet if _violates(result)]
+    return f"Not met: {names}. {_advice(broken or unmet[:1], require)}"
 
 
 def _violates(result: LimitResult) -> bool:
+    bound = _bound(result)
+    return bound is not None and not result.limit.allows(bound)
+
+
+def _bound(result: LimitResult) -> float | None:
+    """The bound on the limit's side, or None when nothing was measured."""
     figure = result.figure
-    return figure is not None and not result.limit.allows(figure.high if result.limit.op == "<=" else figure.low)
+    return None if figure is None else figure.high if result.limit.op == "<=" else figure.low
 
 
-def change_of(result: LimitResult, require: Mapping[str, str | float]) -> str:
-    """The line of `require` to write instead, with the value that the evidence would prove."""
-    limit, figure = result.limit, result.figure
-    bound = None if figure is None else figure.high if limit.op == "<=" else figure.low
-    if bound is None or not math.isfinite(bound):
-        if figure is not None:
-            return f"Nothing seen bounds `{limit.name}`: give more confirm rows, or rows on which it varies."
-        return f"`{limit.name}` could not be measured: give it more time with `budget: {{time: ...}}`."
-    if limit.allows(bound):
-        return "Give it more time with `budget: {time: ...}`: what was seen so far would do."
+def _advice(results: Sequence[LimitResult], require: Mapping[str, str | float]) -> str:
+    """What to do about each: first the lines to change, then what no line helps."""
+    changes, others = [], []
+    for result in results:
+        limit, bound = result.limit, _bound(result)
+        if bound is None:
+            others.append(f"`{limit.name}` could not be measured: {_MORE_TIME}.")
+        elif limit.allows(bound):
+            others.append("Give it more time with `budget: {time: ...}`: what was seen so far would do.")
+        elif _says_something(limit, bound):
+            changes.append(_change(limit, bound, require))
+        elif limit.is_quality:
+            others.append(f"Nothing seen bounds `{limit.name}`: give more confirm rows, or rows on which it varies.")
+        else:
+            others.append(f"`{limit.name}` needs more timed calls than the time allowed: {_MORE_TIME}.")
+    said = [f"To have it met, change {_listed(changes)}."] if changes else []
+    return " ".join([*said, *others])
+
+
+def _says_something(limit: Limit, bound: float) -> bool:
+    """Whether the bound could stand in a Need; a floor at zero or a drop of everything is no bound."""
+    if limit.is_drop and limit.metric != "rmse":
+        return bound < 1
+    custom = ":" in limit.name
+    return math.isfinite(bound) and (limit.op == "<=" or bound > 0 or custom)
+
+
+def _change(limit: Limit, bound: float, require: Mapping[str, str | float]) -> str:
     asked = require.get(limit.name, "")
     was = f'`{limit.name}: "{asked}"`' if asked else f"`{limit.name}`"
-    return f'To have it met, change {was} to `{limit.name}: "{limit.op} {_rounded(bound, limit.unit, limit.op)}"`.'
+    return f'{was} to `{limit.name}: "{limit.op} {_rounded(bound, limit.unit, limit.op)}"`'
+
+
+def _listed(changes: Sequence[str]) -> str:
+    return ", and ".join([", ".join(changes[:-1]), changes[-1]] if len(changes) > 1 else changes)
 
 
 def _rounded(value: float, unit: str, op: str) -> str:

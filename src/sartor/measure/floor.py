@@ -24,13 +24,11 @@ class Floors:
         call_seconds: the fastest single call of an identity model, over runtimes and launches.
         memory_bytes: the smallest peak of a worker that has loaded an identity model.
         size_bytes: the size of the identity model, the smallest serialisable candidate.
-        runtime: the runtime that gave `call_seconds`.
     """
 
     call_seconds: float
     memory_bytes: int
     size_bytes: int
-    runtime: str
 
 
 def write_identity(path: Path) -> None:
@@ -49,7 +47,7 @@ def measure_floors(folder: Path, runtimes: tuple[str, ...]) -> Floors:
     np.save(array, np.zeros((100, 1), dtype=np.float32))
     np.save(rows, np.arange(100))
     feed = Feed({"x": array}, rows, 1)
-    best: tuple[float, str] = (float("inf"), "")
+    fastest = float("inf")
     memory = []
     for runtime in runtimes:
         variant = Variant(Candidate("identity", Recipe(()), runtime, Settings()), model, 0)
@@ -57,5 +55,5 @@ def measure_floors(folder: Path, runtimes: tuple[str, ...]) -> Floors:
             with start_worker(feed) as worker:
                 load(worker, variant, "it", 0.1)
                 memory.append(int(worker.ask({"do": "peak"}, 10.0)["bytes"]))
-                best = min(best, (float(timed_round(worker, "it", 500, 0).min()), runtime))
-    return Floors(best[0], min(memory), model.stat().st_size, best[1])
+                fastest = min(fastest, float(timed_round(worker, "it", 500, 0).min()))
+    return Floors(fastest, min(memory), model.stat().st_size)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,11 @@ class Feed:
 def start_worker(feed: Feed, most: int = 256) -> Child:
     """A fresh measuring worker with the inputs of `feed` open."""
     worker = Child(_MODULE, feed.memory_limit)
-    feed.open_in(worker, most)
+    try:
+        feed.open_in(worker, most)
+    except BaseException:
+        worker.close()
+        raise
     return worker
 
 
@@ -74,13 +79,12 @@ class Screened:
     """One launch's quick look at a candidate.
 
     Attributes:
-        seconds: median of its calls, scaled to the reference's median over the whole screen, so that
-            candidates timed minutes apart on a machine with neighbours can be compared.
-        ratio: median over rounds of reference / candidate; above 1 is faster than the reference.
+        seconds: median of its calls, scaled by what the reference took in the same rounds against what it
+            took when the screen began, so that candidates timed minutes apart on a machine with neighbours
+            can be compared.
     """
 
     seconds: float
-    ratio: float
 
 
 def screen(
@@ -91,16 +95,19 @@ def screen(
     *,
     rounds: int = 5,
     round_seconds: float = 0.004,
+    gate: NoiseGate | None = None,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> None:
     """Time each variant against the reference in one worker; a dead worker costs one candidate.
 
     Args:
         on_result: called after each variant with what was found or why it failed.
+        gate: waits a little for a quiet moment before each round; None does not wait.
         keep_going: asked before each variant; False ends the screen early.
     """
     worker: Child | None = None
     anchor = 0.0
+    gate = gate or NoiseGate(probe=lambda: 0.0)
     try:
         for variant in variants:
             if not keep_going():
@@ -110,31 +117,35 @@ def screen(
                     worker = start_worker(feed, most=64)
                     seconds = load(worker, reference, "reference", 0.3)
                     anchor = anchor or seconds
-                on_result(variant, _screen_one(worker, variant, anchor, rounds, round_seconds))
+                on_result(variant, _screen_one(worker, variant, anchor, rounds, round_seconds, gate))
             except CandidateError as error:
+                if not anchor:
+                    raise  # the reference itself does not run, so nothing can be compared with it
                 on_result(variant, error)
     finally:
         if worker is not None:
             worker.close()
 
 
-def _screen_one(worker: Child, variant: Variant, anchor: float, rounds: int, round_seconds: float) -> Screened:
+def _screen_one(
+    worker: Child, variant: Variant, anchor: float, rounds: int, round_seconds: float, gate: NoiseGate
+) -> Screened:
     call = load(worker, variant, "candidate", 0.2)
     calls = int(np.clip(round_seconds / call, 3, 60))
     reference_calls = int(np.clip(round_seconds / anchor, 3, 60))
     ratios = []
     for index in range(rounds):
+        gate.wait()
         base = timed_round(worker, "reference", reference_calls, index * reference_calls)
         own = timed_round(worker, "candidate", calls, index * calls)
         ratios.append(float(np.median(base) / np.median(own)))
     worker.ask({"do": "unload", "id": "candidate"}, _LOAD_LIMIT)
-    ratio = float(np.median(ratios))
-    return Screened(anchor / ratio, ratio)
+    return Screened(anchor / float(np.median(ratios)))
 
 
-def timed_round(worker: Child, name: str, calls: int, start: int) -> Seconds:
+def timed_round(worker: Child, name: str, calls: int, start: int, time_limit: float = _LOAD_LIMIT) -> Seconds:
     """Seconds of `calls` consecutive calls, inputs taken in order from batch `start`."""
-    answer = worker.ask({"do": "round", "id": name, "calls": calls, "start": start}, _LOAD_LIMIT)
+    answer = worker.ask({"do": "round", "id": name, "calls": calls, "start": start}, time_limit)
     return np.asarray(answer["seconds"], dtype=np.float64)
 
 
@@ -161,6 +172,7 @@ def time_launches(
     launches: int = 5,
     rounds: int = 10,
     calls_wanted: int = 400,
+    least_calls: int = 0,
     launch_seconds: float = 2.0,
     on_launch: Callable[[int], None] = lambda done: None,
 ) -> Launches:
@@ -170,7 +182,8 @@ def time_launches(
         variants: name -> variant; the same variant under two names gives an A/A comparison.
         feeds: name -> what it is fed with; models may take different inputs.
         calls_wanted: calls of each variant in one launch, over all rounds; fewer when a launch of one
-            variant would take longer than `launch_seconds`, but never fewer than two a round.
+            variant would take longer than `launch_seconds`.
+        least_calls: never fewer than these in one launch, nor fewer than two a round.
 
     Raises:
         CandidateError: a variant that ran before does not run now; names it in `candidate`.
@@ -179,11 +192,21 @@ def time_launches(
     names = list(variants)
     for launch in range(launches):
         order = names if launch % 2 == 0 else names[::-1]
-        group = _one_group(variants, order, feeds, gate, rounds, calls_wanted, launch_seconds)
+        group = _group_again(variants, order, feeds, gate, rounds, (least_calls, calls_wanted), launch_seconds)
         for name in names:
             collected[name].append(group[name])
         on_launch(launch + 1)
     return Launches({name: tuple(found) for name, found in collected.items()}, gate.repeated, gate.accepted)
+
+
+def _group_again(variants: Mapping[str, Variant], order: Sequence[str], *settings: Any) -> dict[str, Seconds]:
+    """A launch group; once more if a worker died, since something outside may have killed it."""
+    try:
+        return _one_group(variants, order, *settings)
+    except CandidateError as error:
+        if error.reason != "crash":
+            raise
+        return _one_group(variants, order, *settings)
 
 
 def _one_group(
@@ -192,27 +215,27 @@ def _one_group(
     feeds: Mapping[str, Feed],
     gate: NoiseGate,
     rounds: int,
-    calls_wanted: int,
+    calls_between: tuple[int, int],
     launch_seconds: float,
 ) -> dict[str, Seconds]:
     with ExitStack() as stack:
         workers, calls = {}, {}
         for name in order:
-            workers[name] = stack.enter_context(start_worker(feeds[name]))
-            with _naming(variants[name]):
+            with naming(variants[name]):
+                workers[name] = stack.enter_context(start_worker(feeds[name]))
                 seconds = load(workers[name], variants[name], name)
-            affordable = launch_seconds / max(seconds, 1e-9) / rounds
-            calls[name] = int(np.clip(affordable, 2, max(2, calls_wanted // rounds)))
+            least, most = (max(2, -(-count // rounds)) for count in calls_between)
+            calls[name] = int(np.clip(launch_seconds / max(seconds, 1e-9) / rounds, least, max(least, most)))
         collected: dict[str, list[Seconds]] = {name: [] for name in order}
         for index in range(rounds):
             for name in order if index % 2 == 0 else order[::-1]:
-                with _naming(variants[name]):
+                with naming(variants[name]):
                     collected[name].append(_quiet_round(workers[name], name, calls[name], index, gate))
     return {name: np.stack(found) for name, found in collected.items()}
 
 
 @contextmanager
-def _naming(variant: Variant) -> Iterator[None]:
+def naming(variant: Variant) -> Iterator[None]:
     """Say in the error of a group which of its variants failed."""
     try:
         yield

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sartor.bundle.values import Variant
-from sartor.measure.latency import Feed, load, start_worker, timed_round
+from sartor.measure.latency import Feed, load, naming, start_worker, timed_round
 
 _CALLS = 100
+_KEPT_BATCHES = 4  # a minimal server does not hold a hundred requests
 _TIME_LIMIT = 60.0
 
 
@@ -13,9 +14,9 @@ def peak_memory(variant: Variant, feed: Feed) -> int:
     """Peak resident bytes of one launch.
 
     Raises:
-        CandidateError: the variant does not run.
+        CandidateError: the variant does not run; names it.
     """
-    with start_worker(feed, most=_CALLS) as worker:
-        load(worker, variant, "it", warm_seconds=0.0)
-        timed_round(worker, "it", _CALLS, 0)
+    with naming(variant), start_worker(feed, most=_KEPT_BATCHES) as worker:
+        seconds = load(worker, variant, "it", warm_seconds=0.0)
+        timed_round(worker, "it", _CALLS, 0, _TIME_LIMIT + 5 * _CALLS * seconds)
         return int(worker.ask({"do": "peak"}, _TIME_LIMIT)["bytes"])

@@ -37,6 +37,14 @@ class NoiseGate:
     def __post_init__(self) -> None:
         self.quiet_seconds = sorted(self.probe() for _ in range(_PROBES_TO_LEARN))[_PROBES_TO_LEARN // 4]
 
+    def wait(self, tries: int = 5) -> bool:
+        """Wait for a quiet moment, a few hundredths of a second at most; says whether there was one."""
+        for _ in range(tries):
+            if self.is_quiet():
+                return True
+            time.sleep(0.01)
+        return False
+
     def is_quiet(self) -> bool:
         """Whether the machine is quiet now; the best of two probes, since one may catch an interrupt."""
         seconds = min(self.probe(), self.probe())

@@ -58,19 +58,11 @@ def limit_bounds(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: in
     if not limit.is_drop:
         return metric_bounds(limit.metric, seen, alpha, base, seed)
     assert seen.baseline is not None, "a drop needs the baseline's outputs"
-    if np.array_equal(seen.baseline, seen.outputs) and limit.metric != "accuracy":
-        return Bounds(0.0, 0.0, _identical_outputs_bound(len(seen.labels), alpha))
     if limit.metric == "accuracy":
         return _accuracy_drop(limit, seen, alpha)
     if limit.relative or limit.metric not in ("f1", "auc", "rmse"):
         return statistics.resampled_bounds(_drop_statistic(limit, seen, base), len(seen.labels), alpha, seed)
     return _difference_bounds(limit.metric, seen, alpha, base, seed)
-
-
-def _identical_outputs_bound(rows: int, alpha: float) -> float:
-    # Agreement on every row bounds how often the two may differ elsewhere, and a metric between 0 and 1
-    # cannot move further than that share of rows does.
-    return statistics.provable_drop(rows, alpha)
 
 
 def _difference_bounds(metric: str, seen: Outputs, alpha: float, base: Path, seed: int) -> Bounds:

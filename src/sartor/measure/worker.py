@@ -16,7 +16,8 @@ from sartor.measure.child import Send, serve
 from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Session, Settings
 
-_KEPT_BATCHES = 256  # distinct inputs that the timed calls cycle through
+_KEPT_BYTES = 64e6  # of inputs that the timed calls cycle through
+_BLOCK = 20  # calls
 _STEADY = 0.05  # warm when two successive blocks of calls agree within this share
 
 sessions: dict[str, Session] = {}
@@ -45,7 +46,8 @@ def _open_inputs(request: dict[str, Any], report: Send) -> dict[str, Any]:
     batch = request["batch"]
     for name, path in request["arrays"].items():
         inputs[name] = np.load(path, mmap_mode="r")
-    count = max(1, min(_KEPT_BATCHES, request["most"], len(rows) // batch))
+    size = sum(array[:1].nbytes for array in inputs.values()) * batch
+    count = max(1, min(int(_KEPT_BYTES / size), request["most"], len(rows) // batch))
     for index in range(count):
         # Fewer rows than a batch holds are repeated, so that every call has the size asked for.
         chosen = np.resize(rows, max(len(rows), batch))[index * batch : (index + 1) * batch]
@@ -64,15 +66,25 @@ def _calls(session: Session, count: int, start: int = 0) -> list[float]:
 
 
 def _warm(request: dict[str, Any], report: Send) -> dict[str, Any]:
-    """Call until two successive blocks agree, every kept input first; gives the seconds of one call."""
+    """Call until two successive blocks agree or the time is over; gives the median seconds of the last block.
+
+    The first block ends early on a slow model: its time may be over after a single call.
+    """
     session = sessions[request["id"]]
     deadline = time.perf_counter() + request["seconds"]
-    previous, block = float("inf"), min(len(batches), 20)
+    previous = float("nan")
     while True:
-        median = float(np.median(_calls(session, block)))
+        median = float(np.median(_block(session, deadline)))
         if abs(median - previous) <= _STEADY * previous or time.perf_counter() > deadline:
             return {"call_seconds": median}
         previous = median
+
+
+def _block(session: Session, deadline: float) -> list[float]:
+    seconds = _calls(session, 1)
+    while len(seconds) < _BLOCK and time.perf_counter() < deadline:
+        seconds += _calls(session, 1, len(seconds))
+    return seconds
 
 
 def _round(request: dict[str, Any], report: Send) -> dict[str, Any]:

@@ -122,7 +122,27 @@ def _open_callable(reference: str, base: Path) -> Model:
         )
     module, _, attribute = reference.partition(":")
     last = module.rpartition(".")[2]
-    return Model(slug(f"{last}-{attribute}"), reference, "torch", False, _hash_text(reference))
+    return Model(slug(f"{last}-{attribute}"), reference, "torch", False, code_hash(reference, base))
+
+
+def code_hash(target: str, base: Path) -> str:
+    """Hash of `package.module:name` and of the source files of its outermost module or package.
+
+    Code that those files import from elsewhere, or files that they read, do not count.
+    """
+    from sartor.model.torch import importable
+
+    top = target.partition(":")[0].partition(".")[0]
+    with importable(base):
+        spec = importlib.util.find_spec(top)
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    if spec and spec.origin and not folders:
+        files = [Path(spec.origin)]
+    digest = hashlib.sha256(target.encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _hash_text(text: str) -> str:

@@ -13,12 +13,15 @@ _WIDE, _TALL, _EDGE = 168.0, 26.0, 6.0
 
 
 def interval_text(figure: Values) -> str:
-    """A figure as `value [low, high]`, in the way people read it."""
-    value, low, high = figure["value"], figure.get("low"), figure.get("high")
-    unit = figure.get("unit", "")
-    if low is None or high is None or low == high:
+    """A figure as `value [low, high]`, in the way people read it; an end that is None is unbounded."""
+    value, unit = figure["value"], figure.get("unit", "")
+    if "low" not in figure or "high" not in figure:
         return format_value(value, unit)
-    return f"{format_value(value, unit)} [{format_value(low, unit)}, {format_value(high, unit)}]"
+    low, high = figure["low"], figure["high"]
+    if low is not None and low == high:
+        return format_value(value, unit)
+    shown = ("unbounded" if end is None else format_value(end, unit) for end in (low, high))
+    return f"{format_value(value, unit)} [{', '.join(shown)}]"
 
 
 def interval_bar(limit: Values) -> str:

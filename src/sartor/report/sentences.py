@@ -7,6 +7,7 @@ a sentence of another form stays English, which is always right, only less comfo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sartor.report.texts import RUNTIME_NAMES, Pair
 from sartor.report.words import known
@@ -22,6 +23,11 @@ _SENTENCES: tuple[Pair, ...] = (
         "满足需求的方案：{label}。速度为未压缩模型最佳配置的 {times} 倍 {ends}。",
     ),
     (
+        r"Met by (?P<label>.+): the smallest (?P<least>size|memory) of all that meet every limit; "
+        r"(?P<times>[\d.]+)x (?P<ends>\[.+\]) the speed of the uncompressed model\.",
+        "满足需求的方案：{label}。在满足全部约束的方案中{least}最小；速度为未压缩模型的 {times} 倍 {ends}。",
+    ),
+    (
         r"Met by (?P<label>.+): as fast \((?P<times>[\d.]+)x (?P<ends>\[.+\])\) as the uncompressed model, "
         r"which itself does not meet the Need\.",
         "满足需求的方案：{label}。速度与未压缩模型相当（{times} 倍 {ends}），而未压缩模型本身不满足需求。",
@@ -33,10 +39,15 @@ _SENTENCES: tuple[Pair, ...] = (
     (r"Not met: no candidate is left\. See the reasons in the report\.", "未满足：没有剩余候选，原因见报告。"),
     (r"Not met: no candidate is left\. (?P<rest>.+)", "未满足：没有剩余候选。{rest}"),
     (r"Not met: (?P<limits>(?:`[^`]+`(?:, )?)+)\. (?P<rest>.+)", "未满足：{limits}。{rest}"),
-    (r"To have it met, change (?P<old>`[^`]+`) to (?P<new>`[^`]+`)\.", "若要满足，可将 {old} 改为 {new}。"),
+    (r"To have it met, change (?P<changes>`[^`]+` to `[^`]+`(?:, (?:and )?`[^`]+` to `[^`]+`)*)\.", "若要满足，{changes}。"),
     (
         r"Nothing seen bounds (?P<limit>`[^`]+`): give more confirm rows, or rows on which it varies\.",
         "现有数据无法给出 {limit} 的置信界：请提供更多 confirm 行，或使其取值有变化的行。",
+    ),
+    (
+        r"(?P<limit>`[^`]+`) needs more timed calls than the time allowed: "
+        r"give it more time with `budget: \{time: \.\.\.\}`\.",
+        "在允许的时间内，{limit} 的计时调用次数不足：请用 `budget: {{time: ...}}` 给予更多时间。",
     ),
     (
         r"(?P<limit>`[^`]+`) could not be measured: give it more time with `budget: \{time: \.\.\.\}`\.",
@@ -164,6 +175,8 @@ _REASONS: tuple[Pair, ...] = (
         "{rows} 行因同时出现在其他划分中而移出 {split}",
     ),
 )
+_ENDS = re.compile(r"(?<=\.) (?=[A-Z`])")  # between two sentences
+_CHANGE = re.compile(r"(`[^`]+`) to (`[^`]+`)")
 _FORMS = tuple((re.compile(form, re.DOTALL), chinese) for form, chinese in (*_SENTENCES, *_REASONS))
 _LABEL = re.compile(
     r"(?P<model>.+?), (?P<step>[^,]+), (?P<runtime>\w+), (?P<threads>\d+) threads?, (?P<shape>\w+) shape"
@@ -194,9 +207,13 @@ def chinese(sentence: str) -> str | None:
             groups = {name: _group(name, value) for name, value in match.groupdict().items()}
             if None not in groups.values():
                 return translation.format(**groups)
-    parts = sentence.split("; ")
-    translated = [chinese(part) for part in parts] if len(parts) > 1 else []
-    return "；".join(part for part in translated if part) if translated and all(translated) else None
+    return _in_parts(_ENDS.split(sentence), "") or _in_parts(sentence.split("; "), "；")
+
+
+def _in_parts(parts: Sequence[str], between: str) -> str | None:
+    """Chinese for each part, joined; None where a part has none, or where there is only one."""
+    translated = [found for part in parts if (found := chinese(part))] if len(parts) > 1 else []
+    return between.join(translated) if len(translated) == len(parts) else None
 
 
 def _group(name: str, value: str) -> str | None:
@@ -206,6 +223,10 @@ def _group(name: str, value: str) -> str | None:
         return chinese(value) or value
     if name == "step":
         return _chinese_step(value)
+    if name == "changes":
+        return "可将 " + "，并将 ".join(f"{old} 改为 {new}" for old, new in _CHANGE.findall(value))
+    if name == "least":
+        return known(value, "zh")
     if name == "shape":
         return known(f"shape_{value}", "zh")
     if name == "runtime":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,10 +38,15 @@ def limits_table(values: Mapping[str, Any]) -> Table:
         if limit["value"] is None:
             table.add_row(asked, "-", "-", mark, escape(limit["why"]))
             continue
-        low, high = (format_value(limit[side], bound["unit"]) for side in ("low", "high"))
-        interval = "exact" if limit["low"] == limit["high"] else f"{low} to {high}"
+        interval = _interval(limit["low"], limit["high"], bound["unit"])
         table.add_row(asked, format_value(limit["value"], bound["unit"]), interval, mark, escape(limit["why"]))
     return table
+
+
+def _interval(low: float | None, high: float | None, unit: str) -> str:
+    if low is not None and low == high:
+        return "exact"
+    return " to ".join("unbounded" if end is None else format_value(end, unit) for end in (low, high))
 
 
 def comparison_table(values: Mapping[str, Any]) -> Table:
@@ -60,9 +66,17 @@ def comparison_table(values: Mapping[str, Any]) -> Table:
     )
     for name, key, unit in rows:
         table.add_row(name, format_value(chosen[key], unit), format_value(zero[key], unit))
-    if values.get("constant_predictor") is not None:
-        table.add_row("a constant answer", "", f"{values['constant_predictor']:.4g}")
+        if name == "quality" and values.get("constant_predictor") is not None:
+            # It speaks of the data and of neither candidate, so both are read against it.
+            constant = format_value(values["constant_predictor"], "")
+            table.add_row("quality of a constant answer", constant, constant)
     speedup = values["speedup"]
-    shown = f"{speedup['value']:.2f}x [{speedup['low']:.2f}, {speedup['high']:.2f}]"
-    table.add_row("speed-up", shown, f"resolution {100 * speedup['resolution']:.1f}%")
+    low, high = (_times(speedup[end]) for end in ("low", "high"))
+    resolution = speedup["resolution"]
+    known = "unknown" if resolution is None or not math.isfinite(resolution) else f"{100 * resolution:.1f}%"
+    table.add_row("speed-up", f"{speedup['value']:.2f}x [{low}, {high}]", f"resolution {known}")
     return table
+
+
+def _times(end: float | None) -> str:
+    return "unbounded" if end is None or not math.isfinite(end) else f"{end:.2f}"
