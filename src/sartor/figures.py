@@ -51,7 +51,7 @@ class Figure:
     def from_dict(cls, saved: dict[str, Any]) -> Figure:
         """The inverse of `as_dict`."""
         open_ends = {"low": -math.inf, "high": math.inf}
-        return cls(**{key: open_ends.get(key) if value is None else value for key, value in saved.items()})
+        return cls(**{**saved, **{end: bound for end, bound in open_ends.items() if saved.get(end, bound) is None}})
 
 
 def finite_or_none(value: float) -> float | None:

@@ -156,11 +156,10 @@ def test_a_bound_that_no_need_may_ask_for_is_no_line(nothing: LimitResult) -> No
 
 
 @given(
-    st.sampled_from([("accuracy", ">="), ("accuracy_drop", "<="), ("latency_p99", "<="), ("size", "<=")]),
+    st.sampled_from(["accuracy", "accuracy_drop", "latency_p99", "size"]),
     st.floats(0.001, 0.99),
 )
-def test_every_line_would_be_met(what: tuple[str, str], bound: float) -> None:
-    name, op = what
+def test_every_line_would_be_met(name: str, bound: float) -> None:
     strict = {"accuracy": ">= 0.999", "accuracy_drop": "<= 0.01 pt", "latency_p99": "<= 1 ns", "size": "<= 1 B"}[name]
     bound = round(bound * 1e7) if name == "size" else bound
     said = not_met_sentence([unmet(name, strict, bound, bound, bound)], {name: strict})

@@ -20,7 +20,7 @@ from sartor.data.sources import open_data
 from sartor.data.split import make_splits
 from sartor.data.values import Dataset, Splits
 from sartor.errors import BundleError
-from sartor.figures import Figure
+from sartor.figures import Figure, without_infinities
 from sartor.fit.finals import holds, launch_figures
 from sartor.fit.watch import Watch
 from sartor.machine.device import this_machine
@@ -205,6 +205,6 @@ def _write(case: _Case, verdict: Verdict, figures: Mapping[str, Figure], speedup
     }
     file.parent.mkdir(exist_ok=True)
     draft = file.with_name(f".{uuid.uuid4().hex}")
-    draft.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(without_infinities(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(file)
     return {**values, "proof": str(file)}

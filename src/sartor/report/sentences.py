@@ -39,7 +39,10 @@ _SENTENCES: tuple[Pair, ...] = (
     (r"Not met: no candidate is left\. See the reasons in the report\.", "未满足：没有剩余候选，原因见报告。"),
     (r"Not met: no candidate is left\. (?P<rest>.+)", "未满足：没有剩余候选。{rest}"),
     (r"Not met: (?P<limits>(?:`[^`]+`(?:, )?)+)\. (?P<rest>.+)", "未满足：{limits}。{rest}"),
-    (r"To have it met, change (?P<changes>`[^`]+` to `[^`]+`(?:, (?:and )?`[^`]+` to `[^`]+`)*)\.", "若要满足，{changes}。"),
+    (
+        r"To have it met, change (?P<changes>`[^`]+` to `[^`]+`(?:, (?:and )?`[^`]+` to `[^`]+`)*)\.",
+        "若要满足，{changes}。",
+    ),
     (
         r"Nothing seen bounds (?P<limit>`[^`]+`): give more confirm rows, or rows on which it varies\.",
         "现有数据无法给出 {limit} 的置信界：请提供更多 confirm 行，或使其取值有变化的行。",
