@@ -74,7 +74,7 @@ def write_csv(path: Path, inputs: Array, labels: list[str]) -> None:
         writer.writerows([*row, label] for row, label in zip(inputs.tolist(), labels, strict=True))
 
 
-@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("external", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_onnx_file_with_a_csv(tmp_path: Path, external: bool) -> None:
     inputs, labels = breast_cancer()
     write_classifier(tmp_path / "net.onnx", inputs, labels, external=external)
@@ -168,6 +168,7 @@ def test_a_folder_of_images_of_several_sizes_with_declared_steps(tmp_path: Path)
     assert labels.count("one") >= 3
 
 
+@pytest.mark.slow
 def test_given_splits_are_kept_and_rows_that_stand_twice_leave_confirm(tmp_path: Path) -> None:
     inputs, labels = breast_cancer()
     write_classifier(tmp_path / "net.onnx", inputs, labels)

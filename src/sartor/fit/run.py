@@ -108,7 +108,7 @@ class Jobs:
         """
         if self._child is None or not self._child.alive:
             self.close()
-            self._child = Child("sartor.fit.job", self._memory_limit)
+            self._child = Child("sartor.fit.job", self._memory_limit, closely=True)
         return self._child.ask(request, time_limit, on_progress)
 
     def close(self) -> None:
