@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sartor import Need, fit
 from sartor.bundle.read import read_evidence
-from sartor.errors import CandidateError
+from sartor.errors import CandidateError, OutputError
 from sartor.fit.reprove import reprove
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Silent
@@ -152,3 +154,16 @@ def test_an_edited_network_is_built_again(tmp_path: Path) -> None:
         result = fit(asked, tmp_path / "out", base=tmp_path)
         sizes.append(result.values["baseline"]["size_bytes"])
     assert sizes[1] > 1.5 * sizes[0]
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_no_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OutputError, match="No space left") as caught:
+        fit(need(), folder / "out", base=folder)
+    assert caught.value.exit_code == 2
+    assert not (folder / "out" / "bundle.json").exists()
+    monkeypatch.undo()
+    assert fit(need(), folder / "out", base=folder).outcome == "met"

@@ -83,7 +83,9 @@ def test_rows_of_one_shape_need_no_buckets() -> None:
 def test_rows_of_several_shapes_cannot_be_fixed() -> None:
     made = plan(fixed_rows=False)
     assert "fixed" not in {candidate.settings.shape for candidate in made.candidates}
-    assert not any("buckets" in refusal.what for refusal in made.refusals)
+    refused = {refusal.what: refusal.why for refusal in made.refusals}
+    assert "symbolic size" in refused["shape policy fixed"]
+    assert "shape policy buckets" in refused  # the rows of a data set have one shape, whatever the model takes
 
 
 def test_what_a_runtime_cannot_compute_is_refused_with_its_reason() -> None:

@@ -164,8 +164,15 @@ def objective(run: Run, standing: Standing, figures: Mapping[str, Figure]) -> fl
     return figures["latency_p50"].value if minimise == "latency" else -figures["throughput"].value
 
 
+def _badness(run: Run, standing: Standing) -> float:
+    """How bad the quality on select may be; smaller is better."""
+    if standing.quality is None:
+        return float("inf")
+    return standing.quality.high if run.need.metric == "rmse" else -standing.quality.low
+
+
 def rank(run: Run, standings: Sequence[Standing], finals: Finals) -> list[Standing]:
-    """Best first. Within the machine's resolution of the best, the simpler recipe goes first."""
+    """Best first. Within the machine's resolution of the best: the simpler recipe, then the better quality."""
     by_value = sorted(
         standings,
         key=lambda s: (objective(run, s, finals.timed[s.id].figures), s.candidate.recipe.complexity),
@@ -178,7 +185,7 @@ def rank(run: Run, standings: Sequence[Standing], finals: Finals) -> list[Standi
         key=lambda s: (
             s.candidate.recipe.complexity,
             s.candidate.settings.precision != "f32",
-            finals.timed[s.id].figures["latency_p50"].value,
+            _badness(run, s),
         )
     )
     return tied + [s for s in by_value if s not in tied]

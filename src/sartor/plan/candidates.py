@@ -101,16 +101,16 @@ def enumerate_candidates(
         precisions: (runtime, precision, why not or None) for every runtime and precision.
         cores: physical cores that this process may use.
         batch: rows of one call.
-        fixed_rows: whether all rows of the model's input have one shape (no symbolic dimension but the
-            batch), so that length buckets have nothing to do.
+        fixed_rows: whether the model's input has no symbolic dimension but the batch.
         dynamic_batch: whether the model's batch dimension is symbolic.
     """
     refusals = [
         Refusal(f"{option.recipe.label} in {option.runtime}", option.why_not) for option in options if option.why_not
     ]
     refusals += [Refusal(f"{precision} arithmetic in {runtime}", why) for runtime, precision, why in precisions if why]
-    if fixed_rows:
-        refusals.append(Refusal("shape policy buckets", f"all rows of {model} have one shape"))
+    refusals.append(Refusal("shape policy buckets", f"all rows of {model} have one shape"))
+    if not fixed_rows:
+        refusals.append(Refusal("shape policy fixed", f"{model} has a symbolic size beside the batch"))
     computable = [(runtime, precision) for runtime, precision, why in precisions if why is None]
     if not dynamic_batch:
         refusals.append(Refusal("shape policy dynamic", f"the batch of {model} is a constant of its file"))

@@ -137,6 +137,7 @@ _REASONS: tuple[Pair, ...] = (
         "OpenVINO 只支持提前量化激活；请用 int8 静态量化",
     ),
     (r"(?P<cpu>.+) has no vector instructions for 8-bit products", "{cpu} 没有用于 8 位乘积的向量指令"),
+    (r"(?P<model>.+) has a symbolic size beside the batch", "{model} 除批大小外还有符号维度"),
     (r"all rows of (?P<model>.+) have one shape", "{model} 的所有行形状相同"),
     (r"the batch of (?P<model>.+) is a constant of its file", "{model} 的批大小是文件中的常量"),
     (
