@@ -120,6 +120,10 @@ _REASONS: tuple[Pair, ...] = (
         "不支持：没有可量化的部分：具有 8 位内核的算子均不含权重",
     ),
     (r"unsupported: nothing to compress: the model has no large f32 weights", "不支持：没有可压缩的大型 f32 权重"),
+    (
+        r"memory: (?P<held>\S+ MB) of the budget are left, and to start a worker takes (?P<limit>.+)",
+        "内存不足：预算仅剩 {held}，而启动工作进程需要 {limit}",
+    ),
     (r"hang: no answer within (?P<time>.+)", "无响应：{time} 内没有应答"),
     (
         r"memory: (?P<held>\S+ MB) in all, over the limit of (?P<limit>.+)",
