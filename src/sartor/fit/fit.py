@@ -210,7 +210,11 @@ def _beyond_floor(run: Run) -> tuple[Limit, float] | None:
     run.watch.phase("measure the floors of this machine")
     folder = run.work / "floors"
     folder.mkdir(exist_ok=True)
-    floors = measure_floors(folder, tuple(RUNTIMES))
+    try:
+        floors = measure_floors(folder, tuple(RUNTIMES), run.memory_limit)
+    except CandidateError as error:
+        run.watch.note(f"the floors could not be measured: {error}")
+        return None
     return beyond_floor(run.performance_limits, floors, run.need.workload.batch)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from sartor import __version__
 from sartor.data.values import SPLIT_NAMES, Dataset, Splits
-from sartor.errors import CandidateError, DataError
+from sartor.errors import DataError
 from sartor.fit.clock import Clock
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Watch
 from sartor.machine.device import Machine
-from sartor.measure.process import Child, resident_bytes
+from sartor.measure.process import Child
 from sartor.need import Limit, Need
 from sartor.runtime.base import Array
 from sartor.steps import apply_steps, fit_steps, read_steps
@@ -112,18 +112,9 @@ class Jobs:
         """
         if self._child is None or not self._child.alive:
             self.close()
-            self._refuse_to_starve(request["do"])
-            self._child = Child("sartor.fit.job", self._memory_limit, closely=True)
+            start_bytes = _START_BYTES[request["do"]]
+            self._child = Child("sartor.fit.job", self._memory_limit, start_bytes, closely=True)
         return self._child.ask(request, time_limit, on_progress)
-
-    def _refuse_to_starve(self, job: str) -> None:
-        """Loading libraries is too quick to be stopped half-way at a limit, so what is left is looked at before."""
-        if self._memory_limit is None:
-            return
-        left, needed = self._memory_limit - resident_bytes(), _START_BYTES[job]
-        if left < needed:
-            detail = f"{left / 1e6:.0f} MB of the budget are left, and to start a worker takes {needed / 1e6:.0f} MB"
-            raise CandidateError("memory", detail)
 
     def close(self) -> None:
         """End the worker and free its memory."""

@@ -40,13 +40,17 @@ def write_identity(path: Path) -> None:
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10), path)
 
 
-def measure_floors(folder: Path, runtimes: tuple[str, ...]) -> Floors:
-    """Time an identity model in every runtime over fresh launches; a few seconds in all."""
+def measure_floors(folder: Path, runtimes: tuple[str, ...], memory_limit: float | None = None) -> Floors:
+    """Time an identity model in every runtime over fresh launches; a few seconds in all.
+
+    Raises:
+        CandidateError: `memory`, too little of the limit is left for a worker.
+    """
     model, array, rows = folder / "identity.onnx", folder / "identity.npy", folder / "identity-rows.npy"
     write_identity(model)
     np.save(array, np.zeros((100, 1), dtype=np.float32))
     np.save(rows, np.arange(100))
-    feed = Feed({"x": array}, rows, 1)
+    feed = Feed({"x": array}, rows, 1, memory_limit)
     fastest = float("inf")
     memory = []
     for runtime in runtimes:

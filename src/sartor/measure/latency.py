@@ -25,6 +25,7 @@ from sartor.measure.process import Child
 Seconds = NDArray[np.float64]
 _MODULE = "sartor.measure.worker"
 _LOAD_LIMIT = 60.0  # seconds to load and warm before a candidate counts as hanging
+_START_BYTES = 110e6  # resident with a runtime loaded, as seen with OpenVINO 2026.4 on Linux
 _MOST_TRIES = 3  # of one round on a noisy machine
 
 
@@ -52,7 +53,7 @@ class Feed:
 
 def start_worker(feed: Feed, most: int = 256) -> Child:
     """A fresh measuring worker with the inputs of `feed` open."""
-    worker = Child(_MODULE, feed.memory_limit)
+    worker = Child(_MODULE, feed.memory_limit, _START_BYTES)
     try:
         feed.open_in(worker, most)
     except BaseException:

@@ -36,6 +36,13 @@ def resident_bytes() -> int:
     return int(total)
 
 
+def _refuse_to_starve(memory_limit: float | None, start_bytes: float) -> None:
+    left = float("inf") if memory_limit is None else memory_limit - resident_bytes()
+    if left < start_bytes:
+        detail = f"{left / 1e6:.0f} MB of the budget are left, and to start a worker takes {start_bytes / 1e6:.0f} MB"
+        raise CandidateError("memory", detail)
+
+
 class Child:
     """A worker process that answers one request at a time.
 
@@ -46,10 +53,18 @@ class Child:
     Args:
         module: what `python -m` runs; it calls `sartor.measure.child.serve`.
         memory_limit: bytes that this process and all its workers may hold together; None for no limit.
+        start_bytes: what it holds once its libraries are loaded; with less than that left it is not started,
+            since loading is too quick to be stopped at a limit.
         closely: look at the memory often; for work that is not timed.
+
+    Raises:
+        CandidateError: `memory`, too little is left to start.
     """
 
-    def __init__(self, module: str, memory_limit: float | None = None, *, closely: bool = False) -> None:
+    def __init__(
+        self, module: str, memory_limit: float | None = None, start_bytes: float = 0.0, *, closely: bool = False
+    ) -> None:
+        _refuse_to_starve(memory_limit, start_bytes)
         self._memory_limit = memory_limit
         self._poll_seconds = _CLOSE_POLL_SECONDS if closely else _POLL_SECONDS
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
