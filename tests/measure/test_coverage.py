@@ -188,6 +188,8 @@ def draw_errors(generator: np.random.Generator, n: int, shape: str) -> Floats:
     """Errors with RMSE 1."""
     if shape == "laplace":
         return np.asarray(generator.laplace(size=n) / math.sqrt(2.0))
+    if shape == "student-5":
+        return np.asarray(generator.standard_t(5, size=n) * math.sqrt(3.0 / 5.0))
     return generator.normal(size=n)
 
 
@@ -198,7 +200,8 @@ def test_rmse_coverage(n: int, shape: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "shape"), [(40, "normal"), (40, "laplace"), (300, "normal"), (300, "laplace")])
+@pytest.mark.parametrize("n", [40, 300])
+@pytest.mark.parametrize("shape", ["normal", "laplace", "student-5"])
 def test_rmse_coverage_in_full(n: int, shape: str) -> None:
     require_coverage(lambda generator: rmse_bounds(draw_errors(generator, n, shape), 0.05), 1.0, 2000)
 
@@ -216,7 +219,9 @@ def test_rmse_increase_coverage(n: int, shape: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "shape"), [(40, "normal"), (40, "laplace"), (300, "laplace")])
+@pytest.mark.parametrize(
+    ("n", "shape"), [(40, "normal"), (40, "laplace"), (300, "laplace"), (40, "student-5"), (300, "student-5")]
+)
 def test_rmse_increase_coverage_in_full(n: int, shape: str) -> None:
     require_coverage(lambda generator: rmse_increase(generator, n, shape), 0.02, 2000)
 
