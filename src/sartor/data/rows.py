@@ -20,20 +20,23 @@ class Rows:
     """What one source holds.
 
     Attributes:
-        inputs: (n, ...) of any type.
-        labels: (n,) texts or numbers, as they stand in the source.
+        inputs: (n, ...) numbers; (n,) objects: texts, or clips of sound (float32 (samples,)); or (n,) records
+            with one field for each input of the model.
+        labels: (n,) texts or numbers, as they stand in the source; None without labels.
         groups: (n,) texts or numbers; None when ungrouped.
         given: row numbers of the splits that the source brings with it.
         classes: class names in the source's own order; empty when it has none.
         input_steps: declared steps that turn what a user has into `inputs`.
+        notes: what a reader should know about how they were read.
     """
 
     inputs: Array
-    labels: Array
+    labels: Array | None
     groups: Array | None = None
     given: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     input_steps: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def join(parts: Sequence[tuple[str, Rows]]) -> Rows:

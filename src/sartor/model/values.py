@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Dimension = int | str  # a symbolic dimension carries its name
+Kind = Literal["zoo", "torch", "onnx", "huggingface", "exported-program", "sklearn", "keras"]
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,30 @@ class Model:
     Attributes:
         name: short and unique within a Need; used in candidate names and file names.
         reference: what the Need says, such as `zoo:cnn(width=32)` or `net.onnx`.
-        kind: `zoo` and `torch` models are built by torch and exported; `onnx` models are files already.
-        trainable: whether `train: auto` trains it.
-        content_hash: hash of the file, or of the reference for built models (code is not hashed).
-        path: the ONNX file for kind `onnx`.
+        kind: `onnx` models are files already; all others are built by their library and exported.
+        trainable: whether `train: auto` trains it whatever the labels are.
+        content_hash: hash of the files, or of the reference for built models (code is not hashed).
+        path: the file or folder that it is read from.
         knobs: architecture settings of a zoo model.
+        inputs: names of its inputs, in order; empty when only the export will tell.
+        steps: the pre-processing that it declares itself; None when it declares none.
+        classes: names of its outputs, in order; empty when it has no head or gives them no names.
+        columns: outputs of its head; None when it has no head of its own, or only the export will tell.
+        output: the output that is judged and that `predict` reads; empty for the first that fits.
     """
 
     name: str
     reference: str
-    kind: Literal["zoo", "torch", "onnx"]
+    kind: Kind
     trainable: bool
     content_hash: str
     path: Path | None = None
     knobs: tuple[tuple[str, int], ...] = ()
+    inputs: tuple[str, ...] = ()
+    steps: tuple[dict[str, Any], ...] | None = None
+    classes: tuple[str, ...] = ()
+    columns: int | None = None
+    output: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,17 @@ class Settings:
     Attributes:
         precision: arithmetic of everything that is not quantized; always set explicitly and read back.
         threads: threads inside one call.
-        shape: `dynamic` keeps symbolic dimensions; `fixed` compiles for `batch` rows.
-        batch: rows per call; used by the shape policy `fixed`.
+        shape: `dynamic` keeps symbolic dimensions; `fixed` compiles for `batch` rows of `length`; `buckets`
+            compiles once for each of a few lengths that rows are padded to.
+        batch: rows per call; used by the shape policies `fixed` and `buckets`.
+        length: dimension 1 of rows that could differ in it but do not; 0 when there is no such dimension.
     """
 
     precision: Precision = "f32"
     threads: int = 1
     shape: ShapePolicy = "dynamic"
     batch: int = 1
+    length: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
