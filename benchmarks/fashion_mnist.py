@@ -15,23 +15,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from _common import arguments, finish
+from _peers import CALIBRATION_ROWS, build_peers, compare, settings_of_peers, variants_of
 from sartor import Bundle, Need, fit
-from sartor.bundle.values import Variant
 from sartor.data.sources_idx import read_idx_folder
-from sartor.measure.latency import Feed, time_launches
-from sartor.measure.noise import NoiseGate
-from sartor.measure.quantiles import ratio_bounds
-from sartor.plan.candidates import Candidate
-from sartor.plan.recipe import Recipe
 from sartor.report.terminal import PlainTerminal
 from sartor.runtime.base import Settings
 
 DATA = Path("/usr/share/datasets/fashion-mnist")
 TARGET = 2.5
-CALIBRATION_ROWS = 300
 
 
 def need(data: Path) -> Need:
@@ -45,70 +37,17 @@ def need(data: Path) -> Need:
     )
 
 
-class _Rows:
-    """Calibration rows, one at a time, in the form that ONNX Runtime's quantizer asks for."""
-
-    def __init__(self, name: str, rows: Any) -> None:
-        self._feeds = iter([{name: rows[index : index + 1]} for index in range(len(rows))])
-
-    def get_next(self) -> Any:
-        return next(self._feeds, None)
-
-
-def build_peers(source: Path, name: str, rows: Any, folder: Path) -> dict[str, tuple[str, Path]]:
-    """The usual tools with their defaults."""
-    import nncf
-    import onnx
-    import openvino
-    from onnxruntime.quantization import quantize_dynamic, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = folder / "prepared.onnx"
-    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-    static, dynamic, ptq = folder / "static.onnx", folder / "dynamic.onnx", folder / "ptq.xml"
-    quantize_static(str(prepared), str(static), _Rows(name, rows))
-    bare = onnx.load(source)  # its shape inference stumbles over shapes that the exporter noted
-    del bare.graph.value_info[:]
-    quantize_dynamic(bare, str(dynamic))
-    quantized = nncf.quantize(openvino.Core().read_model(source), nncf.Dataset([row[None] for row in rows]))
-    openvino.save_model(quantized, ptq)
-    return {
-        "ONNX Runtime static int8": ("onnxruntime", static),
-        "ONNX Runtime dynamic int8": ("onnxruntime", dynamic),
-        "NNCF post-training int8": ("openvino", ptq),
-    }
-
-
-def compare(bundle: Bundle, folder: Path, inputs: Any) -> dict[str, Any]:
+def measured(bundle: Bundle, folder: Path, inputs: Any) -> dict[str, Any]:
     """Chosen, candidate zero and peers (each at 1 and 2 threads) in the same launch groups."""
-    evidence = bundle.evidence
-    entry = bundle.manifest.variants[evidence["zero"]]
     zero_source = next(
-        bundle.folder / e.files[0]
-        for e in bundle.manifest.variants.values()
-        if e.files[0].endswith(".onnx") and not e.reduced_precision
+        bundle.folder / entry.files[0]
+        for entry in bundle.manifest.variants.values()
+        if entry.files[0].endswith(".onnx") and not entry.reduced_precision
     )
     rows = bundle.prepare(inputs[:CALIBRATION_ROWS])
-    name = entry.signature["inputs"][0]["name"]
-    np.save(folder / "inputs.npy", rows)
-    np.save(folder / "rows.npy", np.arange(len(rows)))
-    variants = {
-        label: Variant(Candidate.from_dict(e.candidate), bundle.folder / e.files[0], e.size_bytes)
-        for label, e in (("chosen", bundle.manifest.variants[evidence["chosen"]]), ("zero", entry))
-    }
-    for label, (runtime, path) in build_peers(zero_source, name, rows, folder).items():
-        for threads in (1, 2):
-            candidate = Candidate("peer", Recipe(), runtime, Settings("f32", threads, "dynamic"))
-            variants[f"{label}, {threads} thread(s)"] = Variant(candidate, path, 0)
-    feed = Feed({name: folder / "inputs.npy"}, folder / "rows.npy", 1)
-    seconds = time_launches(variants, dict.fromkeys(variants, feed), NoiseGate(), launches=5).seconds
-    table = {}
-    for label, launches in seconds.items():
-        ratio = ratio_bounds(list(zip(seconds["zero"], launches, strict=True)), 0.05)
-        median = float(np.median([np.median(launch) for launch in launches]))
-        table[label] = {"p50_s": median, "speedup": ratio.value, "low": ratio.low, "high": ratio.high}
-        print(f"{label:40} {1e3 * median:8.3f} ms   {ratio.value:5.2f}x [{ratio.low:.2f}, {ratio.high:.2f}]")
-    return table
+    shapes = tuple(Settings("f32", threads, "dynamic") for threads in (1, 2))
+    peers = settings_of_peers(build_peers(zero_source, rows, folder), {"onnxruntime": shapes, "openvino": shapes})
+    return compare({**variants_of(bundle), **peers}, rows, folder)
 
 
 def main() -> int:
@@ -127,7 +66,7 @@ def main() -> int:
         print(result.sentence)
         if result.outcome != "met":
             return finish("fashion_mnist", {"values": result.values}, False)
-        table = compare(Bundle.load(output), Path(scratch), read_idx_folder(options.data).inputs)
+        table = measured(Bundle.load(output), Path(scratch), read_idx_folder(options.data).inputs)
     speedup = result.values["speedup"]
     peers = [row["speedup"] for label, row in table.items() if label not in ("chosen", "zero")]
     summary = {

@@ -11,6 +11,7 @@ from sartor.errors import CandidateError, InputError, MissingExtraError, NeedErr
 from tests.strategies import words
 
 KINDS: dict[str, type[InputError]] = {
+    "too-large": errors.TooLargeError,
     "input": InputError,
     "need": errors.NeedError,
     "unprovable": errors.UnprovableError,

@@ -9,6 +9,7 @@
     │   ├── BundleError             a folder that is no bundle, or whose files changed
     │   ├── OutputError             the output folder: foreign, not writable, disk full
     │   ├── MissingExtraError       an optional dependency with its install command
+    │   ├── TooLargeError           a request to the endpoint that is larger than it takes
     │   └── UserCodeError           the user's own callable raised: its traceback, not ours
     └── CandidateError              one candidate failed; a failed trial, never the end of the run
 
@@ -107,6 +108,15 @@ class MissingExtraError(InputError):
 
     def __init__(self, package: str, needed_for: str, install: str) -> None:
         super().__init__(f"{needed_for} needs {package}, which is not installed", package, f"run: {install}")
+
+
+class TooLargeError(InputError):
+    """A request to the endpoint is larger than it takes."""
+
+    kind = "too-large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("the body is too large", f"at most {limit} bytes", "send fewer rows, or raise --max-body")
 
 
 class UserCodeError(InputError):

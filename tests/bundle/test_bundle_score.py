@@ -160,10 +160,10 @@ def test_images_are_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("absent.csv", "no file"), ("rows.parquet", "cannot be scored"), ("empty", "no images")]
+    ("name", "says"), [("absent.csv", "no file"), ("rows.xlsx", "cannot be scored"), ("empty", "no images")]
 )
 def test_sources_that_are_none(name: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "rows.parquet").touch()
+    (tmp_path / "rows.xlsx").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=says):
         read_rows(str(tmp_path / name))

@@ -13,6 +13,7 @@ from sartor.machine.device import Machine
 from sartor.model.values import ExportedModel, Signature, TensorSpec
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES
+from sartor.steps.prepared import Prepared
 
 from .networks import rows
 
@@ -68,7 +69,7 @@ def test_an_unknown_step_is_an_error() -> None:
 def test_pieces_cover_the_rows_that_fit(batch: str | int, expected: list[int]) -> None:
     signature = Signature((TensorSpec("x", "float32", (batch, 1, 12, 12)),), ())
     source = ExportedModel(Path("none.onnx"), signature, 0)
-    assert [len(piece["x"]) for piece in pieces(source, {"x": rows(10)}, 4)] == expected
+    assert [len(piece["x"]) for piece in pieces(source, Prepared({"x": rows(10)}), 4)] == expected
 
 
 def test_quiet_restores_logging(capsys: pytest.CaptureFixture[str]) -> None:

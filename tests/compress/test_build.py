@@ -17,6 +17,7 @@ from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Array, Settings, outputs_agree
+from sartor.steps.prepared import Prepared
 
 from .networks import CLASSES, rows, write_dense, write_residual, write_without_weights
 
@@ -47,7 +48,7 @@ def run(path: Path, runtime: str, x: Array) -> Array:
 
 
 def calibrated(recipe: Recipe, source: ExportedModel, runtime: str, to: Path) -> BuiltVariant:
-    return build(recipe, source, runtime, {"x": rows(24)}, to)
+    return build(recipe, source, runtime, Prepared({"x": rows(24)}), to)
 
 
 @pytest.mark.parametrize(("runtime", "recipe"), OFFERED)
@@ -84,7 +85,7 @@ def test_fixed_shape_serves_int8(runtime: str, network: ExportedModel, tmp_path:
 @EVERY
 def test_fixed_batch_models_are_calibrated_in_their_batch(runtime: str, tmp_path: Path) -> None:
     source = write_residual(tmp_path, batch=4)
-    built = build(STATIC, source, runtime, {"x": rows(10)}, tmp_path / "variant")
+    built = build(STATIC, source, runtime, Prepared({"x": rows(10)}), tmp_path / "variant")
     assert run(built.path, runtime, rows(4)).shape == (4, CLASSES)
 
 
@@ -167,7 +168,7 @@ def test_an_earlier_variant_is_replaced_but_foreign_files_are_not(network: Expor
 )
 def test_bad_calibration_rows_are_the_users(inputs: dict[str, Array], network: ExportedModel, tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        build(STATIC, network, "onnxruntime", inputs, tmp_path / "variant")
+        build(STATIC, network, "onnxruntime", Prepared(inputs), tmp_path / "variant")
 
 
 def test_saturating_machines_get_seven_bit_weights(network: ExportedModel, tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_saturating_machines_get_seven_bit_weights(network: ExportedModel, tmp_p
     from onnx import numpy_helper
 
     old = Machine("Old", "x86_64", 2, ("avx2",), 2**33, "Linux 5", "3.11")
-    built = build(STATIC, network, "onnxruntime", {"x": rows(16)}, tmp_path / "variant", machine=old)
+    built = build(STATIC, network, "onnxruntime", Prepared({"x": rows(16)}), tmp_path / "variant", machine=old)
     stored = [numpy_helper.to_array(t) for t in onnx.load(built.path).graph.initializer if len(t.dims) == 4]
     assert max(int(np.abs(values.astype(int)).max()) for values in stored) <= 64
     assert any("7-bit" in note for note in built.notes)

@@ -153,7 +153,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
 def test_images_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     write_image(tmp_path / "cat" / "0.png", (6, 4))
     write_image(tmp_path / "ant" / "0.png", (9, 9))
-    with pytest.raises(DataError, match=r"2 sizes: 0\.png is 9 x 9, 0\.png 6 x 4") as raised:
+    with pytest.raises(DataError, match=r"2 sizes: ant/0\.png is 9 x 9, cat/0\.png 6 x 4") as raised:
         opened(tmp_path, IMAGES, source=".")
     assert "resize" in raised.value.hint
     assert opened(tmp_path, IMAGES, (5, 5), source=".").inputs.shape == (2, 3, 5, 5)
@@ -246,7 +246,7 @@ def test_a_column_that_does_not_exist(tmp_path: Path) -> None:
         ({"x": np.eye(3), "y": [0, 1]}, TABLE, "3 inputs, 2 labels"),
         ({"x": np.zeros((0, 3)), "y": np.zeros(0)}, TABLE, "holds no rows"),
         ({"x": np.eye(3), "y": np.eye(3)}, TABLE, "labels of shape (3, 3)"),
-        ({"x": np.array(["a", "b"]), "y": [0, 1]}, TABLE, "inputs of type"),
+        ({"x": np.array(["a", "b"]), "y": [0, 1]}, TABLE, "texts for the task `tabular-classification`"),
         ({"x": np.eye(2), "y": [0, np.nan]}, TABLE, "in 1 of 2 rows, first in row 1"),
         ({"x": np.eye(2), "y": [0, np.inf]}, NUMBERS, "NaN or infinity in the labels of 1 of 2 rows: rows 1"),
         ({"x": np.eye(2), "y": [0.25, 1]}, TABLE, "use the task tabular-regression"),

@@ -18,6 +18,7 @@ from sartor.measure.quality import OutputsReader
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import Recipe
 from sartor.runtime.base import Settings
+from sartor.steps.prepared import Prepared
 
 
 def write_scaling(path: Path, input_name: str, factor: float, columns: int) -> None:
@@ -37,12 +38,13 @@ def write_scaling(path: Path, input_name: str, factor: float, columns: int) -> N
 
 
 def made(folder: Path, name: str, columns: int, runtime: str = "onnxruntime") -> tuple[Variant, Feed]:
-    path, array, rows = folder / f"{name}.onnx", folder / f"{name}.npy", folder / f"{name}-rows.npy"
+    path, rows = folder / f"{name}.onnx", folder / f"{name}-rows.npy"
     write_scaling(path, f"{name}_input", 3.0, columns)
-    np.save(array, np.arange(50 * columns, dtype=np.float32).reshape(50, columns))
+    array = np.arange(50 * columns, dtype=np.float32).reshape(50, columns)
+    saved = Prepared({f"{name}_input": array}).save(folder / f"{name}-inputs")
     np.save(rows, np.arange(49, -1, -1))
     candidate = Candidate(name, Recipe(), runtime, Settings())
-    return Variant(candidate, path, path.stat().st_size), Feed({f"{name}_input": array}, rows, 1)
+    return Variant(candidate, path, path.stat().st_size), Feed(saved, rows, 1)
 
 
 def test_models_with_different_inputs_are_timed_in_one_group(tmp_path: Path) -> None:
@@ -96,10 +98,10 @@ def test_outputs_come_in_the_order_of_the_rows_also_when_calls_are_filled_up(
 ) -> None:
     variant, feed = made(tmp_path, "net", 4, runtime)
     variant = Variant(Candidate("net", Recipe(), runtime, settings), variant.path, 1)
-    feed = Feed(feed.arrays, feed.rows, settings.batch)
+    feed = Feed(feed.inputs, feed.rows, settings.batch)
     with OutputsReader(variant, feed, tmp_path) as reader:
         outputs = np.concatenate([reader.read(0, 11), reader.read(11, 50)])
-    expected = 3.0 * np.load(next(iter(feed.arrays.values())))[np.load(feed.rows)]
+    expected = 3.0 * np.load(next(iter(feed.inputs["arrays"].values())))[np.load(feed.rows)]
     np.testing.assert_allclose(outputs, expected)
 
 

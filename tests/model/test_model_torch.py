@@ -10,6 +10,8 @@ from sartor.errors import MissingExtraError, ModelError, UserCodeError
 from sartor.model import torch as room
 from sartor.model.open import open_model
 
+from .preparing import numbers, sentences
+
 pytest.importorskip("torch")
 import torch
 
@@ -25,6 +27,8 @@ def inner():
     raise ValueError("no weights here")
 def text():
     return "a module"
+def shapes(input_shape):
+    return nn.Embedding(*sorted(input_shape["input_ids"] + (9,)))
 """
 
 
@@ -36,7 +40,7 @@ def nets(tmp_path: Path, request: pytest.FixtureRequest) -> str:
 
 
 def build(reference: str, base: Path) -> torch.nn.Module:
-    return room.build_module(open_model(reference, base), (3,), 5, base)
+    return room.build_module(open_model(reference, base), numbers(3), 5, base)
 
 
 def test_a_callable_without_arguments_is_called_plainly(nets: str, tmp_path: Path) -> None:
@@ -45,6 +49,11 @@ def test_a_callable_without_arguments_is_called_plainly(nets: str, tmp_path: Pat
 
 def test_a_callable_is_given_what_its_signature_asks_for(nets: str, tmp_path: Path) -> None:
     assert build(f"{nets}:asks", tmp_path)(torch.zeros(4, 3)).shape == (4, 5)
+
+
+def test_rows_of_several_arrays_are_described_by_name(nets: str, tmp_path: Path) -> None:
+    module = room.build_module(open_model(f"{nets}:shapes", tmp_path), sentences(), 5, tmp_path)
+    assert [tuple(weight.shape) for weight in module.parameters()] == [(7, 9)]
 
 
 def test_the_trace_shows_only_the_frames_of_the_user(nets: str, tmp_path: Path) -> None:
@@ -57,9 +66,9 @@ def test_the_trace_shows_only_the_frames_of_the_user(nets: str, tmp_path: Path) 
 
 
 def test_code_that_cannot_be_parsed_is_shown(tmp_path: Path) -> None:
-    (tmp_path / "nets_broken.py").write_text("def build(:\n")
+    (tmp_path / "nets_unparsable.py").write_text("def build(:\n")
     with pytest.raises(UserCodeError, match="SyntaxError"):
-        build("nets_broken:build", tmp_path)
+        build("nets_unparsable:build", tmp_path)
 
 
 def test_a_misspelt_callable_names_the_nearest(nets: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sartor.machine.device import Machine
-from sartor.plan.candidates import Candidate, Option, Plan, enumerate_candidates, thread_counts
+from sartor.plan.candidates import Candidate, Option, Plan, RowShapes, enumerate_candidates, thread_counts
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime.base import Precision, Settings
 from tests.strategies import names, options, recipes
@@ -30,10 +30,8 @@ OPTIONS = [
 ]
 
 
-def plan(*, fixed_rows: bool = True, dynamic_batch: bool = True, cores: int = 2, batch: int = 1) -> Plan:
-    return enumerate_candidates(
-        "net", OPTIONS, PRECISIONS, cores=cores, batch=batch, fixed_rows=fixed_rows, dynamic_batch=dynamic_batch
-    )
+def plan(rows: RowShapes = RowShapes(), cores: int = 2, batch: int = 1) -> Plan:  # noqa: B008 - frozen
+    return enumerate_candidates("net", OPTIONS, PRECISIONS, cores=cores, batch=batch, rows=rows)
 
 
 @given(
@@ -41,15 +39,12 @@ def plan(*, fixed_rows: bool = True, dynamic_batch: bool = True, cores: int = 2,
     names,
     st.integers(1, 64),
     st.integers(1, 256),
-    st.booleans(),
-    st.booleans(),
+    st.builds(RowShapes, st.booleans(), st.booleans(), st.booleans(), st.sampled_from([0, 64])),
 )
 def test_every_combination_is_listed_once_or_refused(
-    chosen: list[Option], model: str, cores: int, batch: int, fixed_rows: bool, dynamic_batch: bool
+    chosen: list[Option], model: str, cores: int, batch: int, rows: RowShapes
 ) -> None:
-    made = enumerate_candidates(
-        model, chosen, PRECISIONS, cores=cores, batch=batch, fixed_rows=fixed_rows, dynamic_batch=dynamic_batch
-    )
+    made = enumerate_candidates(model, chosen, PRECISIONS, cores=cores, batch=batch, rows=rows)
     ids = [candidate.id for candidate in made.candidates]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in ids)
@@ -69,7 +64,7 @@ def test_a_candidate_survives_json(recipe: Recipe, model: str, threads: int, pre
 
 
 def test_a_constant_batch_leaves_only_the_fixed_shape() -> None:
-    made = plan(dynamic_batch=False)
+    made = plan(RowShapes(dynamic_batch=False))
     assert {candidate.settings.shape for candidate in made.candidates} == {"fixed"}
     assert any("dynamic" in refusal.what and "constant" in refusal.why for refusal in made.refusals)
 
@@ -81,7 +76,7 @@ def test_rows_of_one_shape_need_no_buckets() -> None:
 
 
 def test_rows_of_several_shapes_cannot_be_fixed() -> None:
-    made = plan(fixed_rows=False)
+    made = plan(RowShapes(symbolic=True))
     assert "fixed" not in {candidate.settings.shape for candidate in made.candidates}
     refused = {refusal.what: refusal.why for refusal in made.refusals}
     assert "symbolic size" in refused["shape policy fixed"]
@@ -138,12 +133,27 @@ def test_an_unknown_step_is_refused() -> None:
 @pytest.mark.parametrize("isa", [(), ("avx2",), ("avx2", "avx512f", "avx512_vnni", "amx_int8", "amx_bf16")])
 @pytest.mark.parametrize("shape", [("batch", 4), (8, 4), ("batch", "length")])
 def test_what_this_house_offers_is_named_uniquely(isa: tuple[str, ...], shape: tuple[int | str, ...]) -> None:
-    from sartor.fit.candidates import candidates_of
+    from sartor.fit.candidates import candidates_of, row_shapes_of
+    from sartor.model.values import Signature, TensorSpec
 
     machine = Machine("Some CPU", "x86_64", 2, isa, 8 << 30, "Linux", "3.11")
-    made = candidates_of("net", shape, 8, machine)
+    signature = Signature((TensorSpec("x", "float32", shape),), (TensorSpec("y", "float32", ("batch", 2)),))
+    made = candidates_of("net", row_shapes_of(signature, {"x": (4,)}, varies=False), 8, machine)
     ids = [candidate.id for candidate in made.candidates]
     assert len(set(ids)) == len(ids)
     assert any(candidate.is_uncompressed for candidate in made.candidates)
     assert len(set(made.refusals)) == len(made.refusals)
     assert any(candidate.recipe.quantizes for candidate in made.candidates) == bool(isa)
+
+
+def test_rows_of_several_lengths_get_buckets_where_a_runtime_compiles_per_shape() -> None:
+    made = plan(RowShapes(symbolic=True, varies=True))
+    shapes = {(candidate.runtime, candidate.settings.shape) for candidate in made.candidates}
+    assert shapes == {("onnxruntime", "dynamic"), ("openvino", "dynamic"), ("openvino", "buckets")}
+    assert any(refusal.what == "shape policy fixed" and "differ in length" in refusal.why for refusal in made.refusals)
+
+
+def test_rows_padded_to_one_length_are_compiled_for_it() -> None:
+    made = plan(RowShapes(symbolic=True, length=64))
+    assert {candidate.settings.length for candidate in made.candidates if candidate.settings.shape == "fixed"} == {64}
+    assert {candidate.settings.length for candidate in made.candidates if candidate.settings.shape == "dynamic"} == {0}

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sartor.errors import InputError
-from sartor.steps import apply_steps, fit_standardise, fit_steps, prepare, read_steps
+from sartor.steps import Step, apply_steps, fit_standardise, fit_steps, prepare, read_steps
+from sartor.steps.base import Array
+from sartor.steps.text import INPUTS
 
 RANDOM = np.random.default_rng(0)
 finite = st.floats(-1e6, 1e6, allow_nan=False)
@@ -31,6 +33,8 @@ mean_std = st.one_of(
         )
     ),
 )
+resamples = st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos"])
+names = st.text("abcdefgh0123_", min_size=1, max_size=8)
 specs = st.one_of(
     st.fixed_dictionaries({"resize": st.lists(sizes, min_size=2, max_size=2)}),
     st.fixed_dictionaries({"normalise": mean_std}),
@@ -45,7 +49,43 @@ specs = st.one_of(
             )
         }
     ),
+    st.fixed_dictionaries(
+        {
+            "resize": st.fixed_dictionaries(
+                {
+                    "size": st.lists(sizes, min_size=2, max_size=2),
+                    "resample": st.sampled_from(["nearest", "bicubic", "lanczos"]),
+                }
+            )
+        }
+    ),
+    st.fixed_dictionaries({"resize_shortest": st.fixed_dictionaries({"size": sizes, "resample": resamples})}),
+    st.fixed_dictionaries({"center_crop": st.lists(sizes, min_size=2, max_size=2)}),
+    st.fixed_dictionaries({"decode_audio": st.fixed_dictionaries({"rate": sizes})}),
+    st.fixed_dictionaries({"fit_length": st.fixed_dictionaries({"samples": sizes})}),
+    st.just({"normalise_rows": {}}),
+    st.sampled_from([{"log_mel": {"rate": rate, "window": 256, "hop": 80, "bands": 24}} for rate in (8000, 16000)]),
+    st.fixed_dictionaries(
+        {
+            "tokenise": st.fixed_dictionaries(
+                {
+                    "file": st.lists(names, min_size=1, max_size=3).map("/".join),
+                    "max_length": sizes,
+                    "pad_id": st.integers(0, 9),
+                    "inputs": st.lists(st.sampled_from(INPUTS), min_size=1, unique=True),
+                },
+                optional={"pad_to": sizes},
+            )
+        }
+    ),
 )
+
+
+def applied(step: Step, batch: Array) -> Array:
+    """What a step gives that is no `tokenise`."""
+    result = step.apply(batch)
+    assert isinstance(result, np.ndarray)
+    return result
 
 
 @given(st.lists(specs, max_size=5))
@@ -57,7 +97,7 @@ def test_plain_form_round_trips_through_json(given_specs: list[dict[str, Any]]) 
 
 
 def test_importing_steps_loads_no_image_or_learning_library() -> None:
-    heavy = "('PIL', 'sklearn', 'scipy', 'torch', 'pydantic')"
+    heavy = "('PIL', 'sklearn', 'scipy', 'torch', 'pydantic', 'tokenizers')"
     code = f"import sys, sartor.steps; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -66,10 +106,10 @@ def test_importing_steps_loads_no_image_or_learning_library() -> None:
 def test_normalise_by_one_value_and_per_channel() -> None:
     images = RANDOM.integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
     (one,) = read_steps([{"normalise": {"mean": 127, "std": 128}}])
-    assert one.apply(images).dtype == np.float32
-    np.testing.assert_allclose(one.apply(images), (images.astype(float) - 127) / 128, rtol=1e-6)
+    assert applied(one, images).dtype == np.float32
+    np.testing.assert_allclose(applied(one, images), (images.astype(float) - 127) / 128, rtol=1e-6)
     (three,) = read_steps([{"normalise": {"mean": [1, 2, 3], "std": [4, 5, 6]}}])
-    np.testing.assert_allclose(three.apply(images)[:, 2], (images[:, 2].astype(float) - 3) / 6, rtol=1e-6)
+    np.testing.assert_allclose(applied(three, images)[:, 2], (images[:, 2].astype(float) - 3) / 6, rtol=1e-6)
 
 
 def test_fitted_standardise_gives_mean_0_and_deviation_1_and_survives_constants() -> None:
@@ -98,16 +138,28 @@ def test_standardise_without_values_is_fitted_after_the_steps_before_it() -> Non
     np.testing.assert_allclose(apply_steps(fitted, train), [[-1], [1]])
 
 
+def test_standardise_after_log_mel_has_one_mean_for_the_whole_picture() -> None:
+    steps = read_steps(
+        [{"log_mel": {"rate": 8000, "window": 256, "hop": 80, "bands": 24}}, {"standardise": "train"}, {"scale": 2}]
+    )
+    clips = RANDOM.normal(size=(6, 1000)).astype(np.float32)
+    fitted = fit_steps(steps, clips)
+    pictures = apply_steps(fitted, clips)
+    assert pictures.mean() == pytest.approx(0, abs=1e-4)
+    assert pictures.std() == pytest.approx(2, rel=1e-4)
+    assert len(fitted[1].as_dict()["standardise"]["mean"]) == 1
+
+
 @pytest.mark.parametrize("size", [(7, 9), (28, 20), (64, 64)])
 def test_resize_equals_pillow_on_byte_images(size: tuple[int, int]) -> None:
     images = RANDOM.integers(0, 256, (2, 3, 28, 20), dtype=np.uint8)
     (step,) = read_steps([{"resize": list(size)}])
     colour = Image.fromarray(images[1].transpose(1, 2, 0))
     expected = np.asarray(colour.resize((size[1], size[0]), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    result = step.apply(images)
+    result = applied(step, images)
     assert result.dtype == np.uint8
     np.testing.assert_array_equal(result[1], expected)
-    np.testing.assert_allclose(step.apply(images.astype(np.float64))[1], expected, atol=1)
+    np.testing.assert_allclose(applied(step, images.astype(np.float64))[1], expected, atol=1)
 
 
 def test_token_ids_stay_whole_and_everything_else_becomes_float32() -> None:
@@ -208,6 +260,23 @@ def test_token_ids_from_lists() -> None:
         ([{"resise": [2, 2]}], "did you mean `resize`"),
         ([{"resize": [2]}], "2 positive whole numbers"),
         ([{"resize": [2, -1]}], "2 positive whole numbers"),
+        ([{"resize": {"size": [2, 2], "resample": "cubic"}}], "did you mean `bicubic`"),
+        ([{"resize": {"sise": [2, 2]}}], "did you mean `size`"),
+        ([{"resize_shortest": {"resample": "bicubic"}}], "resize_shortest without `size`"),
+        ([{"resize_shortest": 256}], "the keys size, resample"),
+        ([{"center_crop": 224}], "2 positive whole numbers"),
+        ([{"decode_audio": {"rate": 0}}], "rate is 0"),
+        ([{"fit_length": {"samples": 0.5}}], "a positive whole number"),
+        ([{"fit_length": {"seconds": "long", "rate": 8000}}], "seconds is 'long'"),
+        ([{"fit_length": {"seconds": 0, "rate": 8000}}], "at least one sample"),
+        ([{"normalise_rows": {"mean": 0}}], "no settings"),
+        ([{"log_mel": {"rate": 8000, "window": 256, "hop": 80}}], "log_mel without `bands`"),
+        ([{"log_mel": {"rate": 8000, "window": 256, "hop": 80, "bands": 128}}], "take fewer bands"),
+        ([{"log_mel": {"rate": 8000, "window": 256, "hop": 80, "bands": 10**9}}], "take fewer bands"),
+        ([{"tokenise": {"file": "t.json"}}], "tokenise without `max_length`"),
+        ([{"tokenise": {"file": 3, "max_length": 8}}], "the path of a tokenizer.json"),
+        ([{"tokenise": {"file": "t.json", "max_length": 8, "pad_id": -1}}], "pad_id is -1"),
+        ([{"tokenise": {"file": "t.json", "max_length": 8, "inputs": ["input_id"]}}], "did you mean `input_ids`"),
         ([{"reshape": "x"}], "list of positive whole numbers"),
         ([{"scale": "big"}], "scale: factor is 'big'"),
         ([{"normalise": {"mean": 1}}], "the keys mean and std"),

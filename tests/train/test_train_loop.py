@@ -15,6 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 from sartor.errors import CandidateError, ModelError
 from sartor.model.zoo import build
+from sartor.steps.prepared import Prepared
 from sartor.train.job import export_untrained, train_and_export
 from sartor.train.loop import train
 from sartor.train.values import Progress, TrainedModel, TrainingJob, TrainingSettings
@@ -23,6 +24,16 @@ pytest.importorskip("torch")
 import torch
 
 Array = NDArray[Any]
+
+
+def sole(inputs: Array) -> Prepared:
+    """Rows of one array without a name."""
+    return Prepared({"": inputs})
+
+
+def rows_of(*shape: int) -> Prepared:
+    """Two rows to build a model for."""
+    return sole(np.zeros((2, *shape), np.float32))
 
 
 def ignore(progress: Progress) -> None:
@@ -46,7 +57,9 @@ def noisy_job(**changes: Any) -> TrainingJob:
     inputs = generator.standard_normal((300, 6)).astype(np.float32)
     labels = (inputs[:, 0] + generator.standard_normal(300) > 0).astype(np.int64)
     settings = changes.pop("settings", TrainingSettings(epochs=12, learning_rate=0.02))
-    return TrainingJob(lambda: build("mlp", (6,), 2, width=32), inputs, labels, 2, settings=settings, **changes)
+    return TrainingJob(
+        lambda: build("mlp", rows_of(6), 2, width=32), sole(inputs), labels, 2, settings=settings, **changes
+    )
 
 
 def predict(trained: TrainedModel, inputs: Array) -> Array:
@@ -58,7 +71,7 @@ def predict(trained: TrainedModel, inputs: Array) -> Array:
 def test_digits_are_learnt_by_the_cnn() -> None:
     inputs, labels = digits()
     fitted, tested = thirds(len(labels), labels)
-    job = TrainingJob(lambda: build("cnn", (1, 8, 8), 10), inputs, labels, 10, rows=fitted)
+    job = TrainingJob(lambda: build("cnn", rows_of(1, 8, 8), 10), sole(inputs), labels, 10, rows=fitted)
     trained = train(job, ignore)
     assert (predict(trained, inputs[tested]).argmax(1) == labels[tested]).mean() >= 0.97
 
@@ -68,7 +81,7 @@ def test_tables_are_learnt_by_the_mlp() -> None:
     fitted, tested = thirds(len(loaded.target), loaded.target)
     scaled = (loaded.data - loaded.data[fitted].mean(0)) / loaded.data[fitted].std(0)
     inputs, labels = scaled.astype(np.float32), loaded.target
-    trained = train(TrainingJob(lambda: build("mlp", (30,), 2), inputs, labels, 2, rows=fitted), ignore)
+    trained = train(TrainingJob(lambda: build("mlp", rows_of(30), 2), sole(inputs), labels, 2, rows=fitted), ignore)
     assert (predict(trained, inputs[tested]).argmax(1) == labels[tested]).mean() >= 0.95
 
 
@@ -78,10 +91,10 @@ def test_a_regression_gives_real_units(wrapped: bool) -> None:
     inputs = (loaded.data * 21).astype(np.float32)
 
     def make() -> torch.nn.Module:
-        module = build("mlp", (10,), 1, width=32)
+        module = build("mlp", rows_of(10), 1, width=32)
         return torch.nn.Sequential(module) if wrapped else module
 
-    trained = train(TrainingJob(make, inputs, loaded.target * 1000, 1, "regression"), ignore)
+    trained = train(TrainingJob(make, sole(inputs), loaded.target * 1000, 1, "regression"), ignore)
     outputs = predict(trained, inputs)[:, 0]
     rmse = np.sqrt(np.mean((outputs - loaded.target * 1000) ** 2))
     assert rmse < 0.8 * np.std(loaded.target * 1000)
@@ -131,7 +144,7 @@ def test_progress_is_reported_for_a_live_display() -> None:
 
 def test_a_loss_that_explodes_fails_the_candidate_with_a_reason() -> None:
     job = noisy_job()
-    job.inputs[:] = np.inf
+    job.inputs.arrays[""][:] = np.inf
     with pytest.raises(CandidateError, match="failed: the training loss became nan at epoch 1, step 1"):
         train(job, ignore)
 
@@ -139,7 +152,7 @@ def test_a_loss_that_explodes_fails_the_candidate_with_a_reason() -> None:
 def test_outputs_that_do_not_fit_the_labels_are_refused() -> None:
     inputs, labels = digits()
     with pytest.raises(ModelError, match="10 classes"):
-        train(TrainingJob(lambda: build("mlp", (1, 8, 8), 3), inputs, labels, 10), ignore)
+        train(TrainingJob(lambda: build("mlp", rows_of(1, 8, 8), 3), sole(inputs), labels, 10), ignore)
 
 
 def test_a_setting_out_of_range_is_refused() -> None:
@@ -149,10 +162,10 @@ def test_a_setting_out_of_range_is_refused() -> None:
 
 def test_a_job_on_files_returns_plain_values_and_a_file_that_runs(tmp_path: Path) -> None:
     inputs, labels = digits()
-    np.save(tmp_path / "inputs.npy", inputs)
+    saved = sole(inputs).save(tmp_path / "inputs")
     np.save(tmp_path / "labels.npy", labels)
     np.save(tmp_path / "rows.npy", np.arange(400))
-    common: dict[str, Any] = {"reference": "zoo:cnn(width=8)", "base": tmp_path, "inputs_path": tmp_path / "inputs.npy"}
+    common: dict[str, Any] = {"reference": "zoo:cnn(width=8)", "base": tmp_path, "inputs": saved}
     common |= {"outputs": 10, "seed": 0, "threads": 1}
     done = train_and_export(
         **common,

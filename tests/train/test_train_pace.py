@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartor.train.pace import Pace, rate_factor
+from sartor.train.pace import Pace, Schedule
 
 
 class Clock:
@@ -39,19 +39,19 @@ def test_a_distant_limit_changes_nothing() -> None:
     assert run([1.0], 50, 500.0)[2] == run([1.0], 50, None)[2]
 
 
-@given(st.floats(0.5, 2.0), st.floats(20, 400), st.floats(1.0, 3.0))
+@given(st.floats(0.5, 2.0), st.floats(40, 400), st.floats(1.0, 3.0))
 def test_the_schedule_ends_within_the_limit_and_smoothly(step_s: float, limit: float, slow: float) -> None:
     # The machine becomes slower after a while, as a neighbour starts.
     _, clock, positions = run([step_s] * 8 + [step_s * slow], 1000, limit)
     assert clock.now <= limit + step_s * slow
     assert positions == sorted(positions)
-    assert rate_factor(positions[-1]) < 0.35
+    assert Schedule("cosine", 0.05).factor(positions[-1]) < 0.35
 
 
 def test_a_steady_machine_ends_the_cosine_at_zero() -> None:
     _, clock, positions = run([1.0], 1000, 100.0)
     assert 90 <= clock.now <= 100
-    assert rate_factor(positions[-1]) < 0.01
+    assert Schedule("cosine", 0.05).factor(positions[-1]) < 0.01
 
 
 def test_the_expected_epochs_shrink_with_the_limit() -> None:
@@ -62,3 +62,12 @@ def test_the_expected_epochs_shrink_with_the_limit() -> None:
         pace.step_done()
     assert 9 <= pace.epochs_expected <= 11
     assert 80 <= pace.seconds_left <= 100
+
+
+def test_first_steps_that_take_seconds_count_at_once() -> None:
+    pace, clock, _ = run([30.0], 1000, 100.0)
+    assert pace.done == 3
+    assert clock.now == 90
+    assert not pace.overdue
+    clock.now += 20
+    assert pace.overdue

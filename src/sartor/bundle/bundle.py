@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from sartor.model.values import Signature
 from sartor.plan.candidates import Candidate
 from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Session
-from sartor.steps import prepare, read_steps, to_labels
+from sartor.runtime.shapes import shaped
+from sartor.steps import InputSpec, prepare_for, read_steps, to_labels
+from sartor.steps.prepared import Prepared
+
+Takes = Literal["text", "audio", "images", "numbers"]
+_TAKEN: dict[str, Takes] = {"tokenise": "text", "decode_audio": "audio", "decode_image": "images"}
 
 
 class Bundle:
@@ -34,15 +40,17 @@ class Bundle:
         self.manifest = manifest
         self.variant = variant
         entry = manifest.variants[variant]
+        self.signature = Signature.from_dict(entry.signature)
+        self._output = entry.output
         self._session = session
-        self._steps = read_steps(entry.steps)
-        self._input = Signature.from_dict(entry.signature).inputs[0]
+        self._steps = read_steps(entry.steps, folder)
+        self._specs = tuple(InputSpec(spec.name, spec.dtype, spec.shape[1:]) for spec in self.signature.inputs)
         candidate = Candidate.from_dict(entry.candidate)
-        settings = candidate.settings
+        self._settings = candidate.settings
         # int8 dynamic scales its activations by what is in a call, so calls are as large as when it was proved.
         dynamic = any(step.name == "int8-dynamic" for step in candidate.recipe.effective)
-        self._rows_a_call = settings.batch if settings.shape == "fixed" or dynamic else None
-        self._fills = settings.shape == "fixed"
+        self._fills = candidate.settings.shape != "dynamic"
+        self._rows_a_call = candidate.settings.batch if self._fills or dynamic else None
 
     @classmethod
     def load(cls, folder: str | Path, variant: str | None = None) -> Bundle:
@@ -64,27 +72,42 @@ class Bundle:
         session = open_runtime(candidate.runtime).load(path / entry.files[0], candidate.settings)
         return cls(path, manifest, name, session)
 
-    def prepare(self, value: Any) -> Array:
-        """What the model takes, out of what a user has: see `sartor.steps.prepare`."""
-        return prepare(self._steps, value, self._input.shape[1:], np.dtype(self._input.dtype))
+    @property
+    def takes(self) -> Takes:
+        """What a user gives it, by its first step."""
+        first = next(iter(self.manifest.variants[self.variant].steps), {})
+        return next((kind for name, kind in _TAKEN.items() if name in first), "numbers")
+
+    def prepare(self, value: Any) -> Prepared:
+        """What the model takes, out of what a user has: see `sartor.steps.prepare_for`."""
+        return prepare_for(self._steps, value, self._specs)
 
     def outputs(self, value: Any) -> Array:
-        """First output (n, ...) of the model for one row or many.
+        """The judged output (n, ...) of the model for one row or many.
 
         Raises:
             InputError: the value does not fit the model; shows expected and got.
         """
-        return self.run_prepared(self.prepare(value))
+        return self.run(self.prepare(value))[self._output]
 
-    def run_prepared(self, batch: Array) -> Array:
-        """First output for rows that are prepared already; a fixed shape is fed in full calls."""
+    def run_prepared(self, batch: Prepared) -> Array:
+        """The judged output for rows that are prepared already."""
+        return self.run(batch)[self._output]
+
+    def run_named(self, arrays: Mapping[str, Array]) -> list[Array]:
+        """All outputs, in the order of `signature`, for prepared arrays (n, ...) of one length."""
+        return self.run(Prepared(arrays))
+
+    def run(self, batch: Prepared) -> list[Array]:
+        """All outputs for prepared rows; a compiled shape is fed in full calls."""
         size = self._rows_a_call or len(batch)
-        collected = []
+        collected: list[list[Array]] = []
         for first in range(0, len(batch), size):
-            rows = batch[first : first + size]
-            fed = np.ascontiguousarray(np.resize(rows, (size, *rows.shape[1:])) if self._fills else rows)
-            collected.append(np.array(self._session.run({self._input.name: fed})[0][: len(rows)], copy=True))
-        return np.concatenate(collected)
+            rows = np.arange(first, min(first + size, len(batch)))
+            fed = batch.take(np.resize(rows, size) if self._fills else rows)
+            outputs = self._session.run(shaped(fed, self._settings))
+            collected.append([np.array(output[: len(rows)], copy=True) for output in outputs])
+        return [np.concatenate(parts) for parts in zip(*collected, strict=True)]
 
     def predict(self, value: Any) -> list[dict[str, Any]]:
         """One answer a row: `{"label", "probability"}`, or `{"value"}` for a regression."""
@@ -92,6 +115,8 @@ class Bundle:
 
     def label(self, outputs: Array) -> list[dict[str, Any]]:
         """What outputs (n, ...) mean, one answer a row."""
+        if self.manifest.task == "feature-extraction":
+            return [{"features": row.tolist()} for row in outputs]
         return to_labels(outputs, self.manifest.classes, self.manifest.variants[self.variant].scores)
 
     @property

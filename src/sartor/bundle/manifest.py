@@ -20,8 +20,9 @@ FILE_NAME = "bundle.json"
 class VariantEntry(BaseModel):
     """One variant of a bundle.
 
-    `files` are relative to the bundle; the first is the one the runtime opens. `reduced_precision` is
-    true when it computes in anything but f32, so that it must be proved on each kind of processor.
+    `files` are relative to the bundle; the first is the one the runtime opens, and the files of its steps are
+    among them. `reduced_precision` is true when it computes in anything but f32, so that it must be proved on
+    each kind of processor. `output` is the number of the output that was judged and is read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class VariantEntry(BaseModel):
     signature: dict[str, Any]
     steps: tuple[dict[str, Any], ...]
     scores: Literal["logits", "probabilities"]
+    output: int = 0
 
 
 class Manifest(BaseModel):

@@ -27,8 +27,9 @@ def score(bundle: Bundle, source: str, drop: Sequence[str], write: Writer) -> in
         InputError: the source cannot be read or does not fit the model.
         OutputError: the file cannot be written; an older one is left as it was.
     """
-    rows = read_rows(source, drop)
-    one_row = isinstance(rows, np.ndarray) and rows.ndim < 2
+    kind = bundle.takes
+    rows = read_rows(source, drop, kind)
+    one_row = isinstance(rows, np.ndarray) and rows.dtype.kind in "biuf" and rows.ndim < 2
     parts = [rows] if one_row else [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
     outputs = np.concatenate([bundle.outputs(part) for part in parts])
     write(bundle.label(outputs), outputs)

@@ -19,6 +19,7 @@ from sartor.bundle.values import Variant
 from sartor.figures import without_infinities
 from sartor.model.values import Signature
 from sartor.need import Need
+from sartor.steps import step_files, with_files
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,8 @@ class Part:
     variant: Variant
     signature: Signature
     steps: tuple[dict[str, Any], ...]
-    scores: Literal[
-        "logits", "probabilities"
-    ]  # what the outputs are: `logits` or `probabilities`, decided on many rows
+    scores: Literal["logits", "probabilities"]  # what the outputs are, decided on many rows
+    output: int = 0  # number of the judged output
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,11 @@ def _place(folder: Path, part: Part) -> VariantEntry:
     """Copy a variant's files under a name made of its bytes; a finished copy is left as it is, if undamaged."""
     candidate = part.variant.candidate
     main = part.variant.path
-    files = [main, *sorted(file for file in main.parent.iterdir() if file != main and file.is_file())]
-    hashes = {file.name: file_hash(file) for file in files}
+    beside = sorted(file for file in main.parent.iterdir() if file != main and file.is_file())
+    files = {file.name: file for file in (main, *beside)}
+    declared = {file: f"step-{number}-{file.name}" for number, file in enumerate(step_files(part.steps))}
+    files |= {name: file for file, name in declared.items()}
+    hashes = {name: file_hash(file) for name, file in files.items()}
     digest = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:8]
     home = folder / "variants" / f"{candidate.id}-{digest}"
     if home.exists() and any(_hash_in(home, name) != expected for name, expected in hashes.items()):
@@ -116,17 +119,18 @@ def _place(folder: Path, part: Part) -> VariantEntry:
     if not home.exists():
         draft = folder / "variants" / f".draft-{uuid.uuid4().hex}"
         draft.mkdir(parents=True)
-        for file in files:
-            shutil.copyfile(file, draft / file.name)
+        for name, file in files.items():
+            shutil.copyfile(file, draft / name)
         draft.replace(home)
     return VariantEntry(
         candidate=candidate.as_dict(),
-        files=tuple(str((home / file.name).relative_to(folder)) for file in files),
+        files=tuple(str((home / name).relative_to(folder)) for name in files),
         size_bytes=part.variant.size_bytes,
         reduced_precision=candidate.recipe.quantizes or candidate.settings.precision != "f32",
         signature=part.signature.as_dict(),
-        steps=part.steps,
+        steps=with_files(part.steps, {file: str((home / name).relative_to(folder)) for file, name in declared.items()}),
         scores=part.scores,
+        output=part.output,
     )
 
 

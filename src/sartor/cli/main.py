@@ -11,10 +11,12 @@ from typing import Any
 
 import typer
 
-from sartor.cli import demo, fit, measure, predict, report, schema
+from sartor.cli import demo, fit, init, measure, predict, report, schema, serve
 from sartor.errors import InputError, SartorError
 
 INTERRUPTED = 130
+RESUMED = ("demo", "fit")
+"""Commands that go on where they were interrupted."""
 
 app = typer.Typer(
     add_completion=False,
@@ -26,9 +28,11 @@ app = typer.Typer(
     epilog="Start with: sartor demo",
 )
 app.command("demo")(demo.demo)
+app.command("init")(init.init)
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
 app.command("measure")(measure.measure)
+app.command("serve")(serve.serve)
 app.command("report")(report.report)
 app.command("schema")(schema.schema)
 
@@ -59,7 +63,8 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments or ["--help"], standalone_mode=False, prog_name="sartor")
         if code == INTERRUPTED:  # what typer makes of Ctrl-C
-            print("\nInterrupted. What was done is kept: the same command goes on from here.", file=sys.stderr)
+            kept = " What was done is kept: the same command goes on from here." if arguments[0] in RESUMED else ""
+            print(f"\nInterrupted.{kept}", file=sys.stderr)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         _show_input_error(_usage_error(error), as_json="--json" in arguments)

@@ -37,11 +37,12 @@ def fit_need(need: Need, output: Path, base: Path, *, fresh: bool, as_json: bool
     print_summary(console, result.values)
     _print_next(console, output, result.outcome)
     if as_json:
-        _print_json(result.values)
+        print_json(result.values)
     return EXIT_CODES[result.outcome]
 
 
-def _print_json(values: dict[str, Any]) -> None:
+def print_json(values: dict[str, Any]) -> None:
+    """One object on stdout; what is infinite becomes null."""
     print(json.dumps(without_infinities(values), allow_nan=False))
 
 
@@ -63,13 +64,16 @@ def _print_next(console: Console, output: Path, outcome: str) -> None:
 
 def dry_run_need(need: Need, base: Path, *, as_json: bool) -> int:
     """Show what a fit would do."""
+    from sartor.data.report import lines
     from sartor.fit.preview import preview
 
     values = preview(need, base)
     if as_json:
-        _print_json(values)
+        print_json(values)
         return 0
     console = Console()
+    for line in (*lines(values["data"]), *values["notes"]):
+        console.print(f"Data: {line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Splits: {values['splits']['how']}", soft_wrap=True)
     for name, rows in values["splits"]["rows"].items():
         console.print(f"  {name:10} {rows:>8} rows")
@@ -97,5 +101,5 @@ def measure_bundle(bundle: Path, data: str | None, base: Path, *, as_json: bool)
     console.print(f"  speed-up     {Figure.from_dict(values['speedup'])} of the uncompressed model", highlight=False)
     console.print(f"Proof: {values['proof']}", soft_wrap=True)
     if as_json:
-        _print_json(values)
+        print_json(values)
     return 0 if values["verdict"] == "met" else 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +18,8 @@ from sartor.machine.device import Machine, this_machine
 from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import open_runtime
-from sartor.runtime.base import Array, Settings
+from sartor.runtime.base import Settings
+from sartor.steps.prepared import Prepared
 
 _STEPS: dict[tuple[str, str], Callable[[Work], StepResult]] = {
     ("onnxruntime", "none"): float_weights.keep_onnx,
@@ -37,7 +38,7 @@ def build(
     recipe: Recipe,
     source: ExportedModel,
     runtime: str,
-    calibration_inputs: Mapping[str, Array],
+    calibration_inputs: Prepared,
     to: Path,
     machine: Machine | None = None,
 ) -> BuiltVariant:
@@ -47,8 +48,7 @@ def build(
         recipe: what to do; at most one step that does something.
         source: the model in f32.
         runtime: name of the runtime that will load the file.
-        calibration_inputs: rows per input name, each [R, ...] with R >= 1 in the declared dtype; the first
-            300 are used.
+        calibration_inputs: R >= 1 rows in the declared dtypes, of which the first 300 are used.
         to: folder of the variant; it appears complete or not at all. An earlier variant there is replaced.
         machine: for which integers are chosen; default: this one.
 

@@ -1,38 +1,41 @@
 """Calibration rows in pieces.
 
-R rows of all inputs, B rows of one piece.
+R rows of all inputs, B rows of one piece, L the length of rows that differ in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
 from sartor.errors import DataError
 from sartor.model.values import ExportedModel
 from sartor.runtime.base import Array
+from sartor.steps.prepared import Prepared
 
 
-def checked_rows(source: ExportedModel, inputs: Mapping[str, Array], limit: int) -> dict[str, Array]:
-    """The first `limit` rows of every input, or an error.
+def checked_rows(source: ExportedModel, inputs: Prepared, limit: int) -> Prepared:
+    """The first `limit` rows of every input, under the file's names and in its order, or an error.
 
     Raises:
         DataError: an input is missing, has no rows, or another number of rows or dtype than it should.
     """
-    rows: dict[str, Array] = {}
+    names = [spec.name for spec in source.signature.inputs]
+    try:
+        rows = inputs.renamed(names)
+    except KeyError as missing:
+        given = ", ".join(inputs.arrays) or "at least one row"
+        raise DataError(f"calibration rows have no input `{missing.args[0]}`", given) from None
     for spec in source.signature.inputs:
-        if spec.name not in inputs:
-            raise DataError(f"calibration rows have no input `{spec.name}`", ", ".join(inputs) or "at least one row")
-        array = inputs[spec.name]
-        if str(array.dtype) != spec.dtype:
-            raise DataError(f"calibration input `{spec.name}` is {array.dtype}", spec.dtype)
-        rows[spec.name] = array[:limit]
-    counts = {name: len(array) for name, array in rows.items()}
+        dtype = str(rows.arrays[spec.name].dtype)
+        if dtype != spec.dtype:
+            raise DataError(f"calibration input `{spec.name}` is {dtype}", spec.dtype)
+    counts = {name: len(array[:limit]) for name, array in rows.arrays.items()}
     if len(set(counts.values())) != 1 or min(counts.values()) < fixed_rows(source):
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise DataError(f"calibration rows per input: {listed}", f"equal numbers, at least {fixed_rows(source)}")
-    return rows
+    return rows.take(slice(0, limit))
 
 
 def fixed_rows(source: ExportedModel) -> int:
@@ -46,11 +49,37 @@ def is_fixed(source: ExportedModel) -> bool:
     return any(isinstance(spec.shape[0], int) for spec in source.signature.inputs if spec.shape)
 
 
-def pieces(source: ExportedModel, rows: Mapping[str, Array], at_most: int) -> Iterator[dict[str, Array]]:
-    """Pieces of at most `at_most` rows [B, ...]; of a fixed batch exactly that many, and the rest is left."""
+def pieces(source: ExportedModel, rows: Prepared, at_most: int) -> Iterator[dict[str, Array]]:
+    """Pieces of at most `at_most` rows [B, ...]; of a fixed batch exactly that many, and the rest is left.
+
+    Rows that differ in length come shortest first and as short as they are, since what a model makes of padding
+    would widen its ranges: a piece holds rows of one length L, unless a fixed batch needs more of them. A file
+    whose L is fixed gets that length.
+    """
+    for numbers in _grouped(source, rows, at_most):
+        piece = rows.take(numbers)
+        length = _fixed_length(source, rows)
+        shaped = piece.of_length(length) if length else piece.trimmed()
+        yield {name: np.ascontiguousarray(array) for name, array in shaped.arrays.items()}
+
+
+def _grouped(source: ExportedModel, rows: Prepared, at_most: int) -> Iterator[Array]:
+    """Numbers of the rows of each piece."""
+    if rows.lengths is None:
+        groups = [np.arange(len(rows))]
+    else:
+        order = np.argsort(rows.lengths, kind="stable")
+        ends = np.flatnonzero(np.diff(rows.lengths[order])) + 1
+        groups = [order] if is_fixed(source) else np.split(order, ends)
     size = fixed_rows(source) if is_fixed(source) else at_most
-    total = len(next(iter(rows.values())))
-    for start in range(0, total, size):
-        piece = {name: np.ascontiguousarray(array[start : start + size]) for name, array in rows.items()}
-        if not is_fixed(source) or len(next(iter(piece.values()))) == size:
-            yield piece
+    for group in groups:
+        for start in range(0, len(group), size):
+            numbers = group[start : start + size]
+            if not is_fixed(source) or len(numbers) == size:
+                yield numbers
+
+
+def _fixed_length(source: ExportedModel, rows: Prepared) -> int:
+    """The dimension 1 that the file insists on for inputs whose rows differ in it; 0 where it is free."""
+    shapes = [spec.shape for spec in source.signature.inputs if spec.name in rows.padding and len(spec.shape) > 1]
+    return max((shape[1] for shape in shapes if isinstance(shape[1], int)), default=0)

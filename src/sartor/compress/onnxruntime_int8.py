@@ -6,17 +6,23 @@ What was found on an AMD EPYC with AVX512-VNNI, ResNet-18 at 3x64x64, 1 thread, 
 - quantizing Conv, Gemm and MatMul only, so that the residual Add computes in f32 between conversions: 3.3 ms;
 - one scale per tensor in place of one per channel: 3.1 ms, not worth the accuracy;
 - ReduceMean rewritten as GlobalAveragePool, so that the mean is an integer too: 3.1 ms, same reason.
+
+MiniLM-L6 with a linear head on 1,000 sentences, top-1 agreement with f32: static on all operators 81%, on products
+with weights alone 87% (90% with `percentile`), signed symmetric activations 76%; dynamic, whose scales fit each call,
+97%. Nearly all of what static loses is lost in the six layers behind Gelu: with those in f32 it agrees 95.5%, at half
+more bytes than dynamic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sartor.compress.calibration import pieces
-from sartor.compress.onnx_file import drop_weight_shapes, int8_share, read_whole, write_whole
+from sartor.compress.onnx_file import drop_weight_shapes, int8_share, looks_like_transformer, read_whole, write_whole
 from sartor.compress.quiet import quiet
 from sartor.compress.values import StepResult, Work
 from sartor.errors import CandidateError
@@ -37,6 +43,8 @@ _STATIC_OPERATORS = [
 _DYNAMIC_OPERATORS = ["MatMul", "Attention", "LSTM", "Gather", "EmbedLayerNormalization"]
 # Below this share of the weights in 8 bits a file is neither smaller nor faster.
 _WORTHWHILE_SHARE = 0.05
+# Of a transformer only these, and of the products only those with weights: attention scores keep f32.
+_TRANSFORMER_OPERATORS = ["MatMul", "Gemm", "Gather"]
 _ROWS_PER_PIECE = 8  # histograms hold all activations of one piece in memory
 # Bins over [-max, max] and levels over the same: the quantizer's own default of 128 and 128 leaves one
 # threshold to choose from, so that `entropy` silently equals `minmax`. 512 and 256 can cut half of the range.
@@ -51,14 +59,16 @@ def quantize_static(work: Work) -> StepResult:
 
     with TemporaryDirectory(prefix="sartor-") as scratch, quiet():
         prepared = _prepare(work, Path(scratch))
-        ranges = _save_ranges(work, prepared, Path(scratch))
+        scope = _scope(read_whole(prepared))
+        ranges = _save_ranges(work, prepared, scope, Path(scratch))
         quantization.quantize_static(
             prepared,
             work.folder / "model.onnx",
             calibration_cache_path=ranges,
             calibrate_method=_method(work),
             quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=_STATIC_OPERATORS,
+            op_types_to_quantize=scope.operators,
+            nodes_to_exclude=scope.excluded,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
@@ -101,14 +111,36 @@ def _prepare(work: Work, scratch: Path) -> Path:
     return write_whole(prepared_model, prepared)
 
 
-def _save_ranges(work: Work, prepared: Path, scratch: Path) -> Path:
+@dataclass(frozen=True)
+class _Scope:
+    """What is quantized: operators by type, without some by name."""
+
+    operators: list[str]
+    excluded: list[str]
+
+
+def _scope(model: ModelProto) -> _Scope:
+    """Raises: CandidateError `unsupported` when no operator has ranges to collect, on which the quantizer crashes."""
+    operators = _STATIC_OPERATORS
+    excluded: list[str] = []
+    if looks_like_transformer(model):
+        operators = _TRANSFORMER_OPERATORS
+        weights = {tensor.name for tensor in model.graph.initializer}
+        products = [node for node in model.graph.node if node.op_type == "MatMul"]
+        excluded = [node.name for node in products if not weights.intersection(node.input)]
+    if not any(node.op_type in operators for node in model.graph.node):
+        raise CandidateError("unsupported", "nothing to quantize: no operator of this model has an 8-bit kernel")
+    return _Scope(operators, excluded)
+
+
+def _save_ranges(work: Work, prepared: Path, scope: _Scope, scratch: Path) -> Path:
     """Run the rows and write each tensor's range. (The quantizer's own call takes no bin counts.)"""
     from onnxruntime.quantization import calibrate
 
     options = {"entropy": _ENTROPY_BINS, "percentile": _PERCENTILE}.get(_calibration(work), {})
     calibrator = calibrate.create_calibrator(
         prepared,
-        _STATIC_OPERATORS,
+        scope.operators,
         augmented_model_path=str(scratch / "augmented.onnx"),
         calibrate_method=_method(work),
         extra_options=options,

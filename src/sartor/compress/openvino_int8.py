@@ -71,7 +71,7 @@ def _options(work: Work) -> dict[str, Any]:
     transformer = looks_like_transformer(read_whole(work.source.path))
     return {
         "preset": preset,
-        "subset_size": len(next(iter(work.rows.values()))),
+        "subset_size": len(work.rows),
         "fast_bias_correction": True,
         "model_type": nncf.ModelType.TRANSFORMER if transformer else None,
         "advanced_parameters": _advanced(work, calibration),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sartor.machine.device import Machine
 from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep
-from sartor.runtime.base import Array
+from sartor.steps.prepared import Prepared
 
 # Enough for ranges that no longer move, and what NNCF takes by default; more rows only take longer.
 CALIBRATION_ROWS = 300
@@ -22,14 +21,14 @@ class Work:
     Attributes:
         step: what to do.
         source: the model in f32.
-        rows: calibration rows per input name, each [R, ...] with R >= 1.
+        rows: calibration rows, R >= 1, under the names of the file's inputs.
         folder: where to write; empty when the step begins.
         machine: for which the integers are chosen.
     """
 
     step: CompressionStep
     source: ExportedModel
-    rows: Mapping[str, Array]
+    rows: Prepared
     folder: Path
     machine: Machine
 

@@ -2,6 +2,7 @@
 
 from sartor.data.callables import call_user, load_callable
 from sartor.data.metrics import METRICS, Metric, class_scores, evaluate, find_metric, predicted_classes
+from sartor.data.report import describe
 from sartor.data.sources import open_data
 from sartor.data.split import make_splits
 from sartor.data.values import Dataset, Splits
@@ -13,6 +14,7 @@ __all__ = [
     "Splits",
     "call_user",
     "class_scores",
+    "describe",
     "evaluate",
     "find_metric",
     "load_callable",

@@ -43,6 +43,29 @@ def encode_classes(
     return order, table[numbers.reshape(-1)]
 
 
+def order_of_model(
+    given: Array, model_classes: tuple[str, ...], source: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The model's own class names as the order of classes, if every label is one of them or they are its positions.
+
+    Numbers are positions only if there is one for each name: digits are not the first ten of a thousand classes.
+
+    Returns:
+        The order, empty if the names do not cover the labels, and then a note that says so.
+    """
+    present = [str(text) for text in np.unique(_texts(given.reshape(len(given)), source))]
+    distinct = sorted(set(_plain_names(present, len(given), source)))
+    named = all(name in model_classes for name in distinct)
+    numbered = len(distinct) == len(model_classes) and _covered(distinct, model_classes) is not None
+    if len(set(model_classes)) == len(model_classes) and (named or numbered):
+        return model_classes, ()
+    note = (
+        f"the model calls its classes {_some(model_classes)}; the labels are {_some(distinct)}: "
+        "their own order was taken, so check it, or name the order with `labels:`"
+    )
+    return (), (note,)
+
+
 def _texts(given: Array, source: str) -> NDArray[np.str_]:
     if given.dtype.kind not in "biufUO":
         raise DataError(f"{source}: labels of type {given.dtype}", "class names or whole numbers")
@@ -108,16 +131,23 @@ def _sorted(names: list[str]) -> tuple[str, ...]:
 def _positions(present: list[str], order: tuple[str, ...], source: str) -> dict[str, int]:
     if len(set(order)) < len(order):
         raise DataError(f"`labels:` repeats a name: {_some(order)}", "every class once")
-    outside = [name for name in present if name not in order]
-    if not outside:
-        return {name: order.index(name) for name in present}
-    if all(_is_whole(name) and 0 <= int(name) < len(order) for name in present):
-        return {name: int(name) for name in present}
+    found = _covered(present, order)
+    if found is not None:
+        return found
     raise DataError(
-        f"{source}: labels that `labels:` does not name: {_some(outside)}",
+        f"{source}: labels that `labels:` does not name: {_some([name for name in present if name not in order])}",
         _some(order),
         "add them to `labels:`, or leave `labels:` out",
     )
+
+
+def _covered(present: list[str], order: tuple[str, ...]) -> dict[str, int] | None:
+    """Class number of each label, as a name in `order` or as a position in it; None if one is neither."""
+    if all(name in order for name in present):
+        return {name: order.index(name) for name in present}
+    if all(_is_whole(name) and 0 <= int(name) < len(order) for name in present):
+        return {name: int(name) for name in present}
+    return None
 
 
 def _is_whole(text: str) -> bool:

@@ -53,25 +53,31 @@ def join(parts: Sequence[tuple[str, Rows]]) -> Rows:
     every = [part for _, part in parts]
     return Rows(
         inputs=np.concatenate([part.inputs for part in every]),
-        labels=np.concatenate([part.labels for part in every]),
-        groups=_join_groups(every),
+        labels=_join_optional([part.labels for part in every]),
+        groups=_join_optional([part.groups for part in every]),
         given=given,
         classes=every[0].classes,
         input_steps=every[0].input_steps,
+        notes=tuple(f"{split}: {note}" for split, part in parts for note in part.notes),
     )
 
 
-def _join_groups(parts: Sequence[Rows]) -> Array | None:
-    groups = [part.groups for part in parts if part.groups is not None]
-    return np.concatenate(groups) if len(groups) == len(parts) else None
+def _join_optional(parts: Sequence[Array | None]) -> Array | None:
+    """One array, if every part has one."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if len(there) == len(parts) else None
 
 
 def _check_joins(split: str, part: Rows, first: Rows) -> None:
-    if len(part.inputs) != len(part.labels):
+    if part.labels is not None and len(part.inputs) != len(part.labels):
         raise DataError(
             f"{len(part.inputs)} inputs but {len(part.labels)} labels in {split}",
             "one label per input",
             "check how the two were saved",
+        )
+    if what(part.inputs) != what(first.inputs):
+        raise DataError(
+            f"{what(part.inputs)} in {split}, {what(first.inputs)} elsewhere", "one kind of rows in all splits"
         )
     if part.inputs.shape[1:] != first.inputs.shape[1:]:
         raise DataError(
@@ -79,8 +85,31 @@ def _check_joins(split: str, part: Rows, first: Rows) -> None:
             "one shape for all splits",
             "prepare all splits alike",
         )
-    if (part.labels.dtype.kind in "OU") != (first.labels.dtype.kind in "OU"):
+    if part.input_steps != first.input_steps:
         raise DataError(
-            f"{split} has labels of type {part.labels.dtype}, others {first.labels.dtype}",
-            "one kind of labels",
+            f"{split} decodes as {_steps(part)}, others as {_steps(first)}",
+            "one form for all splits",
+            "convert the files alike, or name the form in `preprocess:`, such as [{decode_audio: {rate: 8000}}]",
         )
+    if _holds_text(part.labels) != _holds_text(first.labels):
+        raise DataError(f"{split} has labels of another type than the other splits", "one kind of labels")
+
+
+def what(inputs: Array) -> str:
+    """The kind of rows in words: numbers, texts, clips of sound, or records of named fields."""
+    if inputs.dtype.names is not None:
+        return f"records of {', '.join(inputs.dtype.names)}"
+    if inputs.dtype.kind == "U" or (inputs.dtype == object and all(isinstance(row, str) for row in inputs.flat)):
+        return "texts"
+    if inputs.dtype == object:
+        clips = all(isinstance(row, np.ndarray) and row.ndim == 1 for row in inputs.flat)
+        return "clips of sound" if clips else "objects"
+    return "numbers" if inputs.dtype.kind in "biuf" else f"values of type {inputs.dtype}"
+
+
+def _steps(part: Rows) -> str:
+    return ", ".join(map(str, part.input_steps)) or "arrays"
+
+
+def _holds_text(labels: Array | None) -> bool:
+    return labels is not None and labels.dtype.kind in "OU"

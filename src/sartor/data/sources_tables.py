@@ -1,145 +1,122 @@
-"""Read `.csv` and `.tsv`: a header, numeric features, one label column."""
+"""Rows out of a table: which columns are the inputs, which holds the labels."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sartor.data.rows import Rows
-from sartor.errors import DataError, nearest
+from sartor.data.reading import TEXT_NAMES, Reading
+from sartor.data.records import records_of
+from sartor.data.rows import Array, Rows
+from sartor.data.table import Table
+from sartor.data.table_files import read_cells
+from sartor.errors import DataError
 
-if TYPE_CHECKING:
-    from sartor.need import DataSpec
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Text cells by row, with the line of the file that each row began on."""
-
-    name: str
-    header: list[str]
-    cells: list[list[str]]
-    lines: list[int]
-
-    def column(self, name: str) -> int:
-        """Position of a column."""
-        if name not in self.header:
-            raise DataError(f"{self.name} has no column `{name}`", ", ".join(self.header), nearest(name, self.header))
-        return self.header.index(name)
-
-    def texts(self, column: int) -> NDArray[np.str_]:
-        """One column as text."""
-        return np.array([row[column].strip() for row in self.cells], dtype=np.str_)
+# Of a table of texts. A table of numbers may well have a feature called `class`.
+_LABELS_BESIDE_TEXT = ("labels", "target", "class", "sentiment", "category")
 
 
-def read_table(path: Path, spec: DataSpec) -> Rows:
-    """(n, f) float32 features and the label column as text.
+def read_table(path: Path, reading: Reading) -> Rows:
+    """Features, or texts, and the label column.
 
-    The label is `label:`, else the column `label`, else the last. All other columns, without the
-    group's, are features, unless `input:` names one.
+    The inputs are `input:`: one column of texts, numbers or lists; several columns of numbers, in this order, as
+    (n, f); or a mapping of model inputs to columns, as records. When it is left out: the column of texts (called
+    text, sentence, review, ..., else the only one) for tasks on texts, and all other columns as (n, f) float32.
+    The label is `label:`, else the column `label`, else the last that is no input.
 
     Raises:
-        DataError: no header, no rows, rows of several lengths, or a feature that is no number.
+        DataError: no header, no rows, rows of several lengths, no such column, or a feature that is no number.
     """
     table = read_cells(path)
-    label = table.column(spec.label) if spec.label else _default_label(table, spec.group)
-    group = table.column(spec.group) if spec.group else None
-    features = [number for number in range(len(table.header)) if number not in (label, group)]
-    if spec.input:
-        features = [table.column(spec.input)]
-    if not features:
-        raise DataError(f"{table.name} has only the column {table.header[label]}", "at least one feature")
-    groups = None if group is None else table.texts(group)
-    return Rows(numbers_of(table, features), table.texts(label), groups)
+    named = [table.known(name) for name in reading.names]
+    group = table.known(reading.group) if reading.group else None
+    label = _label_column(table, reading, {*named, group})
+    left = [name for name in table.header if name not in (label, group)]
+    return Rows(
+        inputs=_inputs(table, left, reading),
+        labels=table.labels(label) if reading.labelled and label else None,
+        groups=table.labels(group) if group else None,
+    )
 
 
-def _default_label(table: _Table, group: str | None) -> int:
-    if "label" in table.header:
-        return table.header.index("label")
-    others = [number for number, name in enumerate(table.header) if name != group]
-    return others[-1]
+def text_column(table: Table, left: Sequence[str], reading: Reading) -> str | None:
+    """The column with the texts, out of those that are `left`; None if the rows are numbers.
+
+    Raises:
+        DataError: several columns could be it.
+    """
+    if not reading.takes_text or len(reading.names) > 1:
+        return None
+    candidates = [*reading.names] or [*left]
+    texts = [name for name in candidates if not table.holds_lists(name)]
+    # A sentence may happen to be a number: where only texts make sense, a single column is one.
+    if reading.task == "text-classification" and len(texts) == len(candidates) == 1:
+        return texts[0]
+    texts = [name for name in texts if not table.holds_numbers(name)]
+    usual = _usual(texts, TEXT_NAMES)
+    if usual or len(texts) < 2:
+        return usual or next(iter(texts), None)
+    raise DataError(
+        f"{table.name}: any of the columns {', '.join(texts)} could hold the texts",
+        "one column of texts",
+        f"name it: `input: {texts[0]}`",
+    )
 
 
-def read_cells(path: Path) -> _Table:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=_delimiter(path, first), strict=True)
-            numbered = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as reason:
-        raise DataError(f"{path.name} cannot be read: {reason}", "a text table in UTF-8") from None
-    if len(numbered) < 2:
-        raise DataError(f"{path.name} holds no rows", "a header and one line per row")
-    (_, header), *rest = numbered
-    table = _Table(path.name, [name.strip() for name in header], [row for _, row in rest], [line for line, _ in rest])
-    _check_header(table)
-    _check_lengths(table)
-    return table
+def _usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    return next((column for name in names for column in columns if column.lower() == name), None)
 
 
-def _delimiter(path: Path, header: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    # Spreadsheets write semicolons where the comma is the decimal mark.
-    return ";" if ";" in header and "," not in header else ","
-
-
-def _check_header(table: _Table) -> None:
-    if all(_is_number(name) for name in table.header):
+def _label_column(table: Table, reading: Reading, taken: set[str | None]) -> str | None:
+    """None only where no label is wanted."""
+    if reading.label:
+        return table.known(reading.label)
+    if "label" in table.columns:
+        return "label"
+    if not reading.labelled:
+        return None
+    text = _usual(table.header, TEXT_NAMES) if reading.takes_text and not reading.names else None
+    others = [name for name in table.header if name not in taken and name != text]
+    if not others:
         raise DataError(
-            f"{table.name} begins with a line of numbers",
-            "a header with the names of the columns",
-            "add a first line such as age,height,label",
+            f"{table.name} has no column for the label beside {', '.join(table.header)}",
+            "a column called label, or one more column",
+            'without labels, ask for agreement: `require: {agreement: ">= 0.99"}`',
         )
-    repeated = sorted({name for name in table.header if table.header.count(name) > 1})
-    if repeated:
-        raise DataError(f"{table.name} has several columns `{repeated[0]}`", "every column name once")
+    return (_usual(others, _LABELS_BESIDE_TEXT) if text else None) or others[-1]
 
 
-def _check_lengths(table: _Table) -> None:
-    for line, row in zip(table.lines, table.cells, strict=True):
-        if len(row) != len(table.header):
-            raise DataError(
-                f"{table.name}, line {line}: {len(row)} cells",
-                f"{len(table.header)} cells, as in the header",
-                "check the delimiter and quotes on that line",
-            )
+def _inputs(table: Table, left: Sequence[str], reading: Reading) -> Array:
+    names = [*reading.names] or [*left]
+    if not names:
+        raise DataError(f"{table.name} has only the column {', '.join(table.header)}", "at least one feature")
+    if reading.fields:
+        return records_of({field: table.values(name) for field, name in reading.fields.items()}, table.name)
+    text = text_column(table, left, reading)
+    if text:
+        _check_named(table)
+        return table.texts(text)
+    if len(names) == 1 and table.holds_lists(names[0]):
+        return table.values(names[0])
+    if reading.task == "text-classification":
+        return _token_ids(table, names)
+    return table.numbers(names)
 
 
-def numbers_of(table: _Table, features: Sequence[int]) -> NDArray[np.float32]:
-    numbers = np.empty((len(table.cells), len(features)), dtype=np.float32)
-    for position, feature in enumerate(features):
-        column = [row[feature] for row in table.cells]
-        try:
-            with np.errstate(over="ignore"):  # becomes infinity, which the checks report
-                numbers[:, position] = np.array(column, dtype=np.float64)
-        except ValueError:
-            raise _not_a_number(table, feature) from None
-    return numbers
+def _token_ids(table: Table, names: Sequence[str]) -> Array:
+    """(n, f) int64 if all are whole, as tokens are."""
+    whole = [column for name in names if (column := table.whole(name)) is not None]
+    return np.stack(whole, axis=1) if len(whole) == len(names) else table.numbers(names)
 
 
-def _not_a_number(table: _Table, feature: int) -> DataError:
-    line, cell = next(
-        (line, row[feature]) for line, row in zip(table.lines, table.cells, strict=True) if not _is_number(row[feature])
-    )
-    came = f"`{cell}`" if cell.strip() else "an empty cell"
-    return DataError(
-        f"{table.name}, line {line}, column `{table.header[feature]}`: {came}",
-        "a number",
-        "turn categories into numbers first, fill gaps, or leave the column out",
-    )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _check_named(table: Table) -> None:
+    """A first row taken for a header shows by its label: a number is no name of a column."""
+    numbers = [name for name in table.header if name.lstrip("-").isdecimal()]
+    if numbers:
+        raise DataError(
+            f"{table.name} begins with a line that has the number {numbers[0]} among the names of its columns",
+            "a header with the names of the columns",
+            "add a first line such as sentence,label, with the delimiter of the file",
+        )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.allot import allot_groups, allot_rows
+from sartor.data.digests import row_digests, rows_hash
 from sartor.data.values import SPLIT_NAMES, Dataset, Splits
 from sartor.errors import DataError
 
@@ -44,7 +44,7 @@ def make_splits(dataset: Dataset, *, trains: bool, seed: int) -> Splits:
         select=kept["select"],
         confirm=kept["confirm"],
         dropped=_together([*dropped.values()]),
-        hashes={name: _hash(dataset, kept[name]) for name in SPLIT_NAMES},
+        hashes={name: rows_hash(dataset.inputs, dataset.labels, kept[name]) for name in SPLIT_NAMES},
         how=_how(dataset, missing, trains, seed, dropped),
     )
 
@@ -59,7 +59,7 @@ def _made(dataset: Dataset, pool: Rows, missing: list[str], seed: int) -> dict[s
     if missing == ["train"]:
         return {"train": pool}
     shares = [SHARES[name] for name in missing]
-    strata = dataset.labels[pool] if dataset.kind == "classification" else np.zeros(len(pool), dtype=np.int64)
+    strata = dataset.labels[pool] if _has_classes(dataset) else np.zeros(len(pool), dtype=np.int64)
     random = np.random.default_rng(seed)
     if dataset.groups is None:
         _check_strata(dataset, strata, missing)
@@ -70,6 +70,10 @@ def _made(dataset: Dataset, pool: Rows, missing: list[str], seed: int) -> dict[s
         _check_groups_per_class(dataset, strata, groups, missing)
         owner = allot_groups(strata.astype(np.int64), groups, shares, random)
     return {name: pool[owner == number] for number, name in enumerate(missing)}
+
+
+def _has_classes(dataset: Dataset) -> bool:
+    return dataset.labelled and dataset.kind == "classification"
 
 
 def _check_strata(dataset: Dataset, strata: NDArray[np.int64], missing: list[str]) -> None:
@@ -135,7 +139,7 @@ def _check_groups(dataset: Dataset, parts: Mapping[str, Rows]) -> None:
 
 def _without_copies(dataset: Dataset, splits: Mapping[str, Rows]) -> tuple[dict[str, Rows], dict[str, Rows]]:
     """The splits without rows that stand elsewhere, and what was dropped from select and confirm."""
-    digests = _row_digests(dataset)
+    digests = row_digests(dataset.inputs)
     in_train = np.isin(digests[splits["select"]], digests[splits["train"]])
     select = splits["select"][~in_train]
     others = np.concatenate([splits["train"], splits["calibrate"], select])
@@ -143,12 +147,6 @@ def _without_copies(dataset: Dataset, splits: Mapping[str, Rows]) -> tuple[dict[
     kept = {**splits, "select": select, "confirm": splits["confirm"][~elsewhere]}
     dropped = {"select": splits["select"][in_train], "confirm": splits["confirm"][elsewhere]}
     return kept, dropped
-
-
-def _row_digests(dataset: Dataset) -> NDArray[np.bytes_]:
-    """(n,) hashes of the input bytes; hex, since numpy would cut zero bytes at the end."""
-    rows = np.ascontiguousarray(dataset.inputs)
-    return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows], dtype="S32")
 
 
 def _check_filled(kept: Mapping[str, Rows], before: Mapping[str, Rows], trains: bool) -> None:
@@ -164,15 +162,6 @@ def _check_filled(kept: Mapping[str, Rows], before: Mapping[str, Rows], trains: 
             f"at least 1 row in {name} that stands nowhere else: about {needed} different rows to split",
             "add rows, or name a file for this split",
         )
-
-
-def _hash(dataset: Dataset, rows: Rows) -> str:
-    """blake2b over the bytes of each row, then over the labels, in order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for row in rows.tolist():
-        digest.update(dataset.inputs[row].tobytes())
-    digest.update(dataset.labels[rows].tobytes())
-    return digest.hexdigest()
 
 
 def _how(dataset: Dataset, missing: list[str], trains: bool, seed: int, dropped: Mapping[str, Rows]) -> str:
@@ -194,6 +183,6 @@ def _how_made(dataset: Dataset, missing: list[str], seed: int) -> str:
         return ""
     shares = "/".join(str(SHARES[name]) for name in missing)
     origin = " out of the given train" if "train" in dataset.given else ""
-    rules = ["stratified by class"] if dataset.kind == "classification" else []
+    rules = ["stratified by class"] if _has_classes(dataset) else []
     rules += ["groups kept together"] if dataset.groups is not None else []
     return f"made{origin}: {', '.join(missing)} in proportion {shares}, {', '.join([*rules, f'seed {seed}'])}"

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sartor.compress.applicable import recipes, why_not
 from sartor.machine.device import Machine
-from sartor.model.values import Dimension
-from sartor.plan.candidates import Option, Plan, enumerate_candidates
+from sartor.model.values import Signature
+from sartor.plan.candidates import Option, Plan, RowShapes, enumerate_candidates
+from sartor.plan.recipe import Recipe
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Precision
 
 _PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
 
 
-def candidates_of(model: str, input_shape: tuple[Dimension, ...], batch: int, machine: Machine) -> Plan:
+def candidates_of(model: str, rows: RowShapes, batch: int, machine: Machine, compressed: str = "") -> Plan:
     """All candidates, and every combination that is refused with its reason.
 
     Args:
         model: name of the model.
-        input_shape: of its first input, the batch first; a name stands for a symbolic size.
+        rows: shapes of its rows.
         batch: rows of one call.
+        compressed: what its weights are compressed to already, in words; such a model is taken as it is.
     """
+
+    def refused(recipe: Recipe, runtime: str) -> str | None:
+        return compressed if compressed and recipe.effective else why_not(recipe, runtime, machine)
+
     return enumerate_candidates(
         model,
-        [Option(recipe, name, why_not(recipe, name, machine)) for name in RUNTIMES for recipe in recipes(name)],
+        [Option(recipe, name, refused(recipe, name)) for name in RUNTIMES for recipe in recipes(name)],
         [(name, p, open_runtime(name).why_not(p)) for name in RUNTIMES for p in _PRECISIONS],
         cores=machine.cores,
         batch=batch,
-        fixed_rows=all(isinstance(size, int) for size in input_shape[1:]),
-        dynamic_batch=not isinstance(input_shape[0], int),
+        rows=rows,
+    )
+
+
+def row_shapes_of(signature: Signature, rows: Mapping[str, tuple[int, ...]], *, varies: bool) -> RowShapes:
+    """What a model's signature and its prepared rows say together.
+
+    Args:
+        signature: of the model; a name stands for a symbolic size.
+        rows: shape of one prepared row of each input.
+        varies: whether the rows differ in length.
+    """
+    free = {(spec.name, axis) for spec in signature.inputs for axis, d in enumerate(spec.shape) if isinstance(d, str)}
+    symbolic = {(name, axis) for name, axis in free if axis > 0}
+    lengths = {rows[name][0] for name, axis in symbolic if axis == 1 and rows.get(name)}
+    one_length = len(lengths) == 1 and not varies and all(axis == 1 for _, axis in symbolic)
+    return RowShapes(
+        dynamic_batch=all((spec.name, 0) in free for spec in signature.inputs if spec.shape),
+        symbolic=bool(symbolic),
+        varies=varies,
+        length=lengths.pop() if one_length else 0,
     )

@@ -6,7 +6,10 @@ import time
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+_MOST_RESERVED = 0.4  # of the budget, however slowly workers start
+
+
+@dataclass
 class Clock:
     """Counts from its creation.
 
@@ -26,6 +29,10 @@ class Clock:
     def left(self) -> float:
         """Seconds left for the search, with the reserve kept back; negative when it is over."""
         return self.budget - self.reserve - self.spent()
+
+    def keep_for_finals(self, seconds: float) -> None:
+        """Keep back at least `seconds`, as far as the budget allows: models that load slowly make long finals."""
+        self.reserve = max(self.reserve, min(seconds, _MOST_RESERVED * self.budget))
 
     def search_goes_on(self) -> bool:
         """Whether there is time for another trial."""

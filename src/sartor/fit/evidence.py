@@ -16,7 +16,9 @@ from sartor.fit.board import Standing
 from sartor.fit.feasible import Nearest
 from sartor.fit.judge import error_shares
 from sartor.fit.prove import Proof
+from sartor.fit.run import Run
 from sartor.fit.search import Search
+from sartor.fit.stages import Source
 
 SCHEMA_VERSION = 1
 _VERSIONS = ("sartor", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "scikit-learn", "scipy")
@@ -67,6 +69,7 @@ def _common(search: Search) -> dict[str, Any]:
         "refusals": [{"what": refusal.what, "why": refusal.why} for refusal in search.board.refusals],
         "baseline_model": search.baseline,
         "constant_predictor": constant_predictor(search),
+        "data": dict(run.description),
         "splits": {
             "rows": {name: len(run.data.rows(name)) for name in SPLIT_NAMES},
             "dropped": len(splits.dropped),
@@ -79,12 +82,17 @@ def _common(search: Search) -> dict[str, Any]:
             for name, source in search.sources.items()
             if source.training
         },
-        "models": {name: {"parameters": source.parameters} for name, source in search.sources.items()},
+        "models": {name: _model_part(run, source) for name, source in search.sources.items()},
         "machine": {**run.machine.as_dict(), "isa_class": run.machine.isa_class},
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS},
         "trials": {"run": run.trials.run, "reused": run.trials.reused},
         "elapsed_s": run.clock.spent(),
     }
+
+
+def _model_part(run: Run, source: Source) -> dict[str, Any]:
+    notes = [said for said in (run.compressed.get(source.model.name, ""), source.inputs.cut) if said]
+    return {"parameters": source.parameters, "notes": notes}
 
 
 def constant_predictor(search: Search) -> float | None:
@@ -93,6 +101,8 @@ def constant_predictor(search: Search) -> float | None:
     A claim of accuracy means little without it. None where a constant has no value, as for AUC's ranks.
     """
     run = search.run
+    if not run.need.labelled:
+        return None
     labels, known = run.data.labels("confirm"), run.data.labels("select")
     if run.need.metric == "rmse":
         return float(np.sqrt(np.mean((labels - known.mean()) ** 2)))

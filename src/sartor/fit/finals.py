@@ -26,7 +26,8 @@ from sartor.need import Limit
 LAUNCHES = 5
 _ROUNDS = 10
 _MOST_CALLS = 400  # of one variant in one launch, unless a quantile needs more
-_START_SECONDS = 0.8  # that a fresh worker takes to load and warm a small model
+_START_SECONDS = 0.8  # that a fresh worker takes to start, and to load and warm a small model
+_WORKERS = 6  # of a usual final: three finalists, two zeros, one of them twice
 _AGAIN = " again"
 QUANTILES = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 
@@ -100,6 +101,11 @@ def time_finalists(
     )
     models = {name: variant.candidate.model for name, variant in variants.items() if name != again}
     return _summarise(run, found, models, [s.id for s in zeros], again, alpha)
+
+
+def expected_seconds(start_seconds: float) -> float:
+    """About how long the finals of models take that load and warm in `start_seconds`."""
+    return LAUNCHES * _WORKERS * (start_seconds + _START_SECONDS)
 
 
 def _launch_seconds(run: Run, launches: int) -> float:

@@ -149,6 +149,8 @@ def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watc
             versions={name: open_runtime(name).version() for name in RUNTIMES},
             metric_code=opened.metric_code,
             memory_limit=memory,
+            compressed=opened.compressed,
+            description=opened.description,
         )
     finally:
         jobs.close()
@@ -157,7 +159,7 @@ def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watc
 def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
     search = Search(run, Board())
     search.board.add((), opened.refusals)
-    for said in opened.provable:
+    for said in (*opened.notes, *opened.provable):
         run.watch.note(said)
     beyond = _beyond_floor(run)
     if beyond is not None:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sartor.data.callables import is_callable_target
 from sartor.data.metrics import find_metric
+from sartor.data.report import describe
 from sartor.data.sources import open_data
 from sartor.data.split import make_splits
 from sartor.data.values import Dataset, Splits
 from sartor.errors import ModelError, NeedError
+from sartor.fit.candidates import row_shapes_of
 from sartor.fit.limits import provable, working_limits
+from sartor.fit.preparing import holds_text, specs_of
+from sartor.fit.run import fed
 from sartor.fit.signature import check_inputs, check_outputs
-from sartor.model.onnx import read_signature
+from sartor.model.onnx import already_compressed, read_signature
 from sartor.model.open import code_hash, open_model
 from sartor.model.values import Model
 from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
-from sartor.plan.candidates import Refusal
-from sartor.steps import apply_steps, fit_steps, read_steps
+from sartor.plan.candidates import Refusal, RowShapes
+from sartor.steps import fit_steps, prepare_rows, read_steps
+from sartor.steps.prepared import Prepared
+
+_FINISHED = ("onnx", "exported-program", "keras")  # their weights are what the user gave
+_SAMPLED = 8  # rows that are prepared to see their shape
+_TEXT_INPUTS = ("input_ids", "attention_mask")
 
 
 @dataclass(frozen=True)
@@ -28,11 +40,15 @@ class Opened:
     """What the Need names, opened.
 
     Attributes:
-        models: those that can take the data's rows.
-        refusals: zoo models that cannot, with the reason.
+        models: those that can take the data's rows; `trainable` says whether `train: auto` trains them on these
+            labels.
+        refusals: models that cannot, with the reason.
         limits: the limits to prove, implied ones included.
         provable: what the confirm split can prove at best, in words.
         metric_code: hash of the user's own metric; empty for the built-in ones.
+        rows: by model, what is known of its rows' shapes.
+        compressed: by model, what its file is compressed to already, in words; only those that are.
+        description: the data report, see `sartor.data.describe`.
     """
 
     dataset: Dataset
@@ -42,6 +58,14 @@ class Opened:
     limits: tuple[Limit, ...]
     provable: tuple[str, ...]
     metric_code: str
+    rows: Mapping[str, RowShapes]
+    compressed: Mapping[str, str]
+    description: dict[str, Any]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the data and the files of the models have to say."""
+        return (*self.dataset.notes, *(f"{name}: {said}" for name, said in self.compressed.items()))
 
     def identity(self) -> dict[str, Any]:
         """What an answer depends on besides the Need: rows, models and metric, by their hashes."""
@@ -57,64 +81,149 @@ def open_inputs(need: Need, base: Path) -> Opened:
     """
     models = tuple(open_model(reference, base) for reference in need.model)
     _refuse_twins(models)
-    _check_training(need, models)
     find_metric(need.metric, need.kind, base)
-    steps = read_steps(need.preprocess or ())
-    size = next((tuple(spec["resize"]) for spec in need.preprocess or () if "resize" in spec), None)
-    dataset = open_data(need.data, need.task, base, size)
+    dataset = read_data(need, models, base)
+    models = tuple(replace(model, trainable=_learns(need, model, dataset)) for model in models)
+    _check_training(need, models)
     splits = make_splits(dataset, trains=any(trains(need, model) for model in models), seed=need.seed)
     metric_code = code_hash(need.metric, base) if is_callable_target(need.metric) else ""
     limits = working_limits(need, len(splits.confirm))
     said = provable(limits, need.confidence, 0, len(splits.confirm))
-    shape = apply_steps(fit_steps(steps, dataset.inputs[:2]), dataset.inputs[:1]).shape[1:]
+    rows: dict[str, RowShapes] = {}
+    refusals = []
     for model in models:
-        _check_signature(model, need, dataset, shape)
-    refused = {model.name: why for model in models if (why := _unfit(model, shape))}
-    if len(refused) == len(models):
-        name, why = next(iter(refused.items()))
+        sample = _sample(need, model, dataset, base)
+        why = _unfit(model, sample)
+        if why:
+            refusals.append(Refusal(model.name, why))
+        else:
+            rows[model.name] = _checked(model, sample, need, dataset)
+    if not rows:
         raise ModelError(
-            f"no model of the Need takes these rows; {name}: {why}", "a model that does", "zoo:mlp takes any"
+            f"no model of the Need takes these rows; {refusals[0].what}: {refusals[0].why}",
+            "a model that does",
+            "zoo:mlp takes any numbers",
         )
-    kept = tuple(model for model in models if model.name not in refused)
-    refusals = tuple(Refusal(name, why) for name, why in refused.items())
-    return Opened(dataset, splits, kept, refusals, limits, tuple(said), metric_code)
+    kept = tuple(model for model in models if model.name in rows)
+    return Opened(
+        dataset,
+        splits,
+        kept,
+        tuple(refusals),
+        limits,
+        tuple(said),
+        metric_code,
+        rows,
+        _compressed(kept),
+        describe(dataset, splits),
+    )
+
+
+def read_data(need: Need, models: Sequence[Model], base: Path) -> Dataset:
+    """The rows that a Need names, decoded as its models want them.
+
+    Raises:
+        InputError: see `open_data`.
+    """
+    read_steps(need.preprocess or (), base)
+    steps = [*(need.preprocess or ()), *(spec for model in models for spec in model.steps or ())]
+    classes = next((model.classes for model in models if model.classes), ())
+    return decoded_data(need, steps, classes, base)
+
+
+def decoded_data(need: Need, steps: Sequence[Mapping[str, Any]], classes: tuple[str, ...], base: Path) -> Dataset:
+    """The rows that a Need names; files decoded to the size and the rate that the first of `steps` ask for.
+
+    Raises:
+        InputError: see `open_data`.
+    """
+    resizes = (spec["resize"] for spec in steps if "resize" in spec)
+    size = next((tuple(given["size"] if isinstance(given, Mapping) else given) for given in resizes), None)
+    rate = next((int(spec["decode_audio"]["rate"]) for spec in steps if "decode_audio" in spec), None)
+    return open_data(need.data, need.task, base, size, audio_rate=rate, labelled=need.labelled, model_classes=classes)
 
 
 def trains(need: Need, model: Model) -> bool:
-    """Whether the Need has this model trained."""
-    return model.trainable if need.train == "auto" else bool(need.train) and model.kind != "onnx"
+    """Whether the Need has this model trained; `model` is one that `open_inputs` gave."""
+    return model.trainable if need.train == "auto" else bool(need.train) and model.kind not in _FINISHED
+
+
+def _learns(need: Need, model: Model, dataset: Dataset) -> bool:
+    """Whether `train: auto` trains a model on these labels: the zoo, and a head that does not fit them."""
+    if model.kind == "huggingface" and need.labelled:
+        return model.columns != (len(dataset.classes) or 1)
+    return model.trainable
 
 
 def _check_training(need: Need, models: tuple[Model, ...]) -> None:
-    """A zoo model that is never trained is noise, and an ONNX file cannot be trained."""
-    untrained = next((model for model in models if model.kind == "zoo" and not trains(need, model)), None)
+    """A model whose weights are random and stay so is noise, and a finished file cannot be trained."""
+    untrained = next((model for model in models if model.trainable and not trains(need, model)), None)
     if untrained:
+        what = "a head that does not fit the labels" if untrained.kind == "huggingface" else "random weights"
         raise NeedError(
-            f"`train: false` with `{untrained.reference}`, which has random weights",
+            f"`train: false` with `{untrained.reference}`, which has {what}",
             "train: auto, true, or settings",
-            "",
+            _head_hint(untrained),
             ("train",),
+        )
+    if not need.labelled and any(trains(need, model) for model in models):
+        raise NeedError(
+            "`agreement` with a model that is to be trained",
+            "agreement for models as they are, `train: false`",
+            "give labels and a limit on accuracy or its drop to train",
+            ("require",),
         )
     if need.train not in ("auto", False) and not any(trains(need, model) for model in models):
         raise NeedError(
             f"`train: {need.as_dict()['train']}` with `{models[0].reference}`, which cannot be trained",
-            "train: auto or false; an ONNX file is taken as it is",
+            "train: auto or false; a finished file is taken as it is",
             "give the network as package.module:callable to train it",
             ("train",),
         )
 
 
-def _check_signature(model: Model, need: Need, dataset: Dataset, rows: tuple[int, ...]) -> None:
-    if model.path is not None:
-        signature = read_signature(model.path)
-        check_inputs(model, signature, rows, need)
-        check_outputs(model, signature, need, len(dataset.classes))
+def _head_hint(model: Model) -> str:
+    if model.kind != "huggingface":
+        return ""
+    has = f"{model.columns} outputs" if model.columns else "no head"
+    return f"its head has {has}; name the classes in the model's order with `labels:`, or let a new head be trained"
 
 
-def _unfit(model: Model, shape: tuple[int, ...]) -> str | None:
+def _sample(need: Need, model: Model, dataset: Dataset, base: Path) -> Prepared:
+    """A few rows as the model would get them; nothing is written, so a vocabulary is not learnt yet."""
+    if model.kind == "zoo" and need.preprocess is None and holds_text(dataset):
+        tokens = np.zeros((_SAMPLED, 2), dtype=np.int64)
+        lengths = np.full(_SAMPLED, 2, dtype=np.int64)
+        return Prepared({"input_ids": tokens, "attention_mask": tokens}, lengths, dict.fromkeys(_TEXT_INPUTS, 0))
+    rows = dataset.inputs[:_SAMPLED]
+    specs = specs_of(need, model, dataset, base, (), base)
+    prepared = prepare_rows(fit_steps(read_steps(specs, base), rows), rows)
+    if model.kind == "onnx":
+        assert model.path is not None
+        return fed(prepared, {spec.name: spec.dtype for spec in read_signature(model.path).inputs})
+    return prepared
+
+
+def _checked(model: Model, sample: Prepared, need: Need, dataset: Dataset) -> RowShapes:
+    varies = sample.lengths is not None
+    if model.kind != "onnx":
+        return RowShapes(varies=varies)
+    assert model.path is not None
+    signature = read_signature(model.path)
+    check_inputs(model, signature, sample.row_shapes, need)
+    check_outputs(model, signature, need, len(dataset.classes))
+    return row_shapes_of(signature, sample.row_shapes, varies=varies)
+
+
+def _unfit(model: Model, sample: Prepared) -> str | None:
     if model.kind != "zoo":
         return None
-    return why_not(model.reference.removeprefix("zoo:").partition("(")[0].strip(), shape)
+    return why_not(model.reference.removeprefix("zoo:").partition("(")[0].strip(), sample)
+
+
+def _compressed(models: Sequence[Model]) -> dict[str, str]:
+    files = {model.name: model.path for model in models if model.kind == "onnx" and model.path is not None}
+    return {name: said for name, path in files.items() if (said := already_compressed(path))}
 
 
 def _refuse_twins(models: tuple[Model, ...]) -> None:

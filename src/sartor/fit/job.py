@@ -14,6 +14,7 @@ from sartor.compress.build import build
 from sartor.measure.child import Send, serve
 from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import Recipe
+from sartor.steps.prepared import Prepared
 from sartor.train.job import export_untrained, train_and_export
 from sartor.train.values import TrainingSettings
 
@@ -22,7 +23,7 @@ def _export(request: dict[str, Any], report: Send) -> dict[str, Any]:
     return export_untrained(
         request["reference"],
         base=Path(request["base"]),
-        inputs_path=Path(request["inputs"]),
+        inputs=request["inputs"],
         outputs=request["outputs"],
         seed=request["seed"],
         threads=request["threads"],
@@ -34,7 +35,7 @@ def _train(request: dict[str, Any], report: Send) -> dict[str, Any]:
     return train_and_export(
         request["reference"],
         base=Path(request["base"]),
-        inputs_path=Path(request["inputs"]),
+        inputs=request["inputs"],
         labels_path=Path(request["labels"]),
         rows=Path(request["rows"]),
         outputs=request["outputs"],
@@ -49,12 +50,11 @@ def _train(request: dict[str, Any], report: Send) -> dict[str, Any]:
 
 def _build(request: dict[str, Any], report: Send) -> dict[str, Any]:
     rows = np.load(request["rows"])[: request["most_rows"]]
-    array = np.load(request["inputs"], mmap_mode="r")
     built = build(
         Recipe.from_dict(request["recipe"]),
         ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"]),
         request["runtime"],
-        {request["input_name"]: np.ascontiguousarray(array[rows])},
+        Prepared.load(request["inputs"]).take(rows),
         Path(request["to"]),
     )
     return {"path": str(built.path), "size_bytes": built.size_bytes, "notes": list(built.notes)}

@@ -45,6 +45,12 @@ def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
 
 def _baseline_part(search: Search, parts: dict[str, Part]) -> dict[str, Part]:
     """The baseline of a drop, where it is another model than the chosen one: without it nobody can prove again."""
+    if search.run.compares_with_itself:
+        reference = search.reference(search.sources[next(iter(parts.values())).variant.candidate.model])
+        if reference.id in parts:
+            return {reference.id: parts[reference.id]}
+        own = search.sources[reference.candidate.model]
+        return {reference.id: _part(search, reference, own, search.outputs_on_select(own))}
     drops = any(limit.is_drop for limit in search.run.quality_limits)
     if not drops or any(part.variant.candidate.model == search.baseline for part in parts.values()):
         return {}
@@ -56,7 +62,18 @@ def _baseline_part(search: Search, parts: dict[str, Part]) -> dict[str, Part]:
 def _part(search: Search, variant: Variant, source: Source, outputs: Array) -> Part:
     steps = (*search.run.data.dataset.input_steps, *source.inputs.steps)
     scores = scores_kind(outputs) if search.run.need.kind == "classification" else "logits"
-    return Part(variant, source.signature, steps, scores)
+    return Part(variant, source.signature, steps, scores, source.output)
+
+
+def _classes(search: Search, part: Part) -> tuple[str, ...]:
+    """Names of the outputs: those of the labels, else the model's own, else numbers."""
+    run = search.run
+    if run.data.dataset.classes or run.need.kind != "classification":
+        return run.data.dataset.classes
+    columns = part.signature.outputs[part.output].shape[-1]
+    own = search.sources[part.variant.candidate.model].model.classes
+    count = columns if isinstance(columns, int) else len(own)
+    return own if len(own) == count else tuple(str(number) for number in range(count))
 
 
 def _contents(
@@ -74,7 +91,7 @@ def _contents(
         provisional=provisional,
         chosen=chosen,
         parts=parts,
-        classes=run.data.dataset.classes,
+        classes=_classes(search, parts[chosen]),
         machine=run.machine.as_dict(),
         isa_class=run.machine.isa_class,
         data_hashes=run.data.splits.hashes,

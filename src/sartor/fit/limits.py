@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from sartor.errors import UnprovableError
 from sartor.fit.judge import error_shares
 from sartor.measure import statistics
-from sartor.need import Limit, Need
+from sartor.need import AGREEMENT, Limit, Need
 from sartor.units import format_value
 
-_SHARES = ("accuracy", "f1", "auc")  # metrics that end at 1
+_SHARES = ("accuracy", "f1", "auc", AGREEMENT)  # metrics that end at 1
 
 
 def working_limits(need: Need, confirm_rows: int) -> tuple[Limit, ...]:
@@ -21,6 +21,10 @@ def working_limits(need: Need, confirm_rows: int) -> tuple[Limit, ...]:
     """
     if need.limits:
         return need.limits
+    if need.metric == AGREEMENT:
+        alpha = error_shares(need.confidence, 0).first
+        loss = max(0.01, 2 * (1.0 - statistics.provable_floor(confirm_rows, alpha)))
+        return (Limit(AGREEMENT, ">=", round(1.0 - loss, 4), ""),)
     if need.metric == "rmse":
         return (Limit("rmse_drop", "<=", 0.02, "%"),)
     alpha = error_shares(need.confidence, 0).first
@@ -37,7 +41,7 @@ def provable(limits: Sequence[Limit], confidence: float, openings_before: int, r
     for limit in limits:
         _refuse_perfection(limit)
     alpha = error_shares(confidence, openings_before).first
-    return [_accuracy_floor(limit, alpha, rows) for limit in limits if limit.name == "accuracy"] + [
+    return [_floor(limit, alpha, rows) for limit in limits if limit.name in ("accuracy", AGREEMENT)] + [
         _accuracy_drop(limit, alpha, rows) for limit in limits if limit.name == "accuracy_drop"
     ]
 
@@ -49,7 +53,7 @@ def _refuse_perfection(limit: Limit) -> None:
         raise UnprovableError(str(limit), "a floor below 1", "no finite sample proves that no row is ever wrong")
 
 
-def _accuracy_floor(limit: Limit, alpha: float, rows: int) -> str:
+def _floor(limit: Limit, alpha: float, rows: int) -> str:
     best = statistics.provable_floor(rows, alpha)
     if best < limit.value:
         _refuse(
@@ -58,7 +62,7 @@ def _accuracy_floor(limit: Limit, alpha: float, rows: int) -> str:
             f"even {rows} of {rows} right prove only {best:.4f}",
             statistics.samples_for_floor(limit.value, alpha),
         )
-    return f"{rows} confirm rows can prove an accuracy of up to {best:.4f}"
+    return f"{rows} confirm rows can prove an {limit.name} of up to {best:.4f}"
 
 
 def _accuracy_drop(limit: Limit, alpha: float, rows: int) -> str:

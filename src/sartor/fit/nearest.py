@@ -47,8 +47,9 @@ def nearest_to(search: Search, limit: Limit, models: Sequence[Model]) -> Nearest
 
 
 def _measure_plain(run: Run, source: Source, limit: Limit) -> Nearest:
-    """The best of the two runtimes with the model as it is, one thread, fixed shape; for a size, also compressed."""
-    settings = Settings("f32", 1, "fixed", run.need.workload.batch)
+    """The best of the two runtimes with the model as it is, one thread; for a size, also compressed."""
+    shape = source.rows.policies(next(iter(RUNTIMES)))[0]
+    settings = Settings("f32", 1, shape, run.need.workload.batch, source.rows.length if shape == "fixed" else 0)
     if limit.name == "size":
         variants = _quick_files(run, source, settings)
     else:

@@ -8,11 +8,10 @@ from typing import Any
 from sartor.data.values import SPLIT_NAMES
 from sartor.fit.candidates import candidates_of
 from sartor.fit.inputs import Opened, open_inputs, trains
+from sartor.fit.preparing import cut_texts, specs_of
 from sartor.machine.device import this_machine
-from sartor.model.onnx import read_signature
-from sartor.model.values import Model
 from sartor.need import Need
-from sartor.plan.candidates import Plan
+from sartor.steps import read_steps
 from sartor.units import format_value
 
 
@@ -23,10 +22,18 @@ def preview(need: Need, base: Path) -> dict[str, Any]:
         InputError: as `fit` would, before it trains anything.
     """
     opened = open_inputs(need, base)
-    plans = [plan_of(need, model) for model in opened.models]
+    machine = this_machine()
+    plans = [
+        candidates_of(
+            model.name, opened.rows[model.name], need.workload.batch, machine, opened.compressed.get(model.name, "")
+        )
+        for model in opened.models
+    ]
     refusals = [*opened.refusals, *dict.fromkeys(refusal for plan in plans for refusal in plan.refusals)]
     splits = opened.splits
     return {
+        "data": opened.description,
+        "notes": [*(f"{name}: {said}" for name, said in opened.compressed.items()), *_cuts(need, opened, base)],
         "splits": {
             "how": splits.how,
             "rows": {name: len(getattr(splits, name)) for name in SPLIT_NAMES},
@@ -41,10 +48,16 @@ def preview(need: Need, base: Path) -> dict[str, Any]:
     }
 
 
-def plan_of(need: Need, model: Model) -> Plan:
-    """All candidates of one model. Zoo and torch models are exported with a dynamic batch."""
-    shape = read_signature(model.path).inputs[0].shape if model.path is not None else ("batch",)
-    return candidates_of(model.name, shape, need.workload.batch, this_machine())
+def _cuts(need: Need, opened: Opened, base: Path) -> list[str]:
+    """Texts that are longer than a model takes; what a zoo model's vocabulary makes of them only training tells."""
+    dataset, said = opened.dataset, []
+    for model in opened.models:
+        if model.kind == "zoo" and need.preprocess is None:
+            continue
+        steps = read_steps(specs_of(need, model, dataset, base, (), base), base)
+        if cut := cut_texts(steps, dataset.inputs):
+            said.append(f"{model.name}: {cut}")
+    return said
 
 
 def _time(need: Need, opened: Opened) -> str:

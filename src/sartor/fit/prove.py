@@ -156,19 +156,15 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
 
 def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
     by_id = {s.id: s for s in order}
-    exempt = {name for name, s in by_id.items() if _is_baseline(search, s)}
+    exempt = {name for name, s in by_id.items() if search.is_baseline(s)}
     safety = {name: _safety(search, s) for name, s in by_id.items() if name not in exempt}
     return [by_id[name] for name in with_fallback(list(by_id), safety, exempt)]
-
-
-def _is_baseline(search: Search, standing: Standing) -> bool:
-    return standing.candidate.is_uncompressed and standing.candidate.model == search.baseline
 
 
 def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int | None, ErrorShares]:
     run = search.run
     entries = [
-        Finalist(s.id, tuple(lim for lim in run.quality_limits if not (lim.is_drop and _is_baseline(search, s))))
+        Finalist(s.id, tuple(lim for lim in run.quality_limits if not (lim.compares and search.is_baseline(s))))
         for s in finalists
     ]
     opening = None
@@ -195,10 +191,11 @@ def confirm_outputs(search: Search, standing: Standing) -> Outputs:
     """Outputs of a candidate and of the baseline on confirm."""
     run = search.run
     assert standing.variant is not None
-    own = read_split(run, search.sources[standing.candidate.model], standing.variant, "confirm", run.work / "outputs")
-    source = search.sources[search.baseline]
+    mine = search.sources[standing.candidate.model]
+    own = read_split(run, mine, standing.variant, "confirm", run.work / "outputs")
+    source = mine if run.compares_with_itself else search.sources[search.baseline]
     baseline = read_split(run, source, search.reference(source), "confirm", run.work / "outputs")
-    return Outputs(run.data.labels("confirm"), own, baseline)
+    return run.seen("confirm", own, baseline)
 
 
 def _figure_of(limit: Limit, standing: Standing, memory: Mapping[str, Figure]) -> Figure | None:
@@ -267,8 +264,9 @@ def _judge_limit(
         met = holds(limit, figure)
         how = "the bytes of its model files" if limit.name == "size" else "measured over fresh launches"
         return LimitResult(limit, figure, met, how if met else "its bound is beyond the limit")
-    if limit.is_drop and _is_baseline(search, chosen):
-        return LimitResult(limit, Figure.exact(0.0, limit.unit), True, "it is the baseline itself")
+    if limit.compares and search.is_baseline(chosen):
+        same = 0.0 if limit.is_drop else 1.0
+        return LimitResult(limit, Figure.exact(same, limit.unit), True, "it is the baseline itself")
     seen = confirm_outputs(search, chosen) if opened.opening is not None else chosen.seen
     bounds = limit_bounds(limit, seen, opened.alpha, run.base, run.need.seed) if seen else None
     figure = Figure(bounds.value, limit.unit, bounds.low, bounds.high, "measured") if bounds else None
@@ -288,6 +286,6 @@ def _quality(search: Search, standing: Standing, split: str) -> Figure:
         assert standing.variant is not None
         source = search.sources[standing.candidate.model]
         outputs = read_split(run, source, standing.variant, "select", run.work / "outputs")
-        seen = Outputs(run.data.labels("select"), outputs)
+        seen = run.seen("select", outputs, search.compared_with(source))
     bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
     return Figure(bounds.value, "", bounds.low, bounds.high, "measured")

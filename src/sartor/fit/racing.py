@@ -41,7 +41,7 @@ def race_candidate(
     try:
         variant = build_variant(run, source, candidate.recipe, candidate.runtime, candidate)
         tested = baseline is not None and not is_baseline
-        limits = tuple(limit for limit in run.quality_limits if tested or not limit.is_drop)
+        limits = tuple(limit for limit in run.quality_limits if tested or not limit.compares)
         seen, dropped_by = _race_once(run, source, variant, limits, baseline)
     except CandidateError as error:
         board.fail(candidate_id, str(error))
@@ -61,7 +61,7 @@ def _race_once(
 
     def work() -> dict[str, Any]:
         with OutputsReader(variant, feed_for(run, source, "select"), folder) as reader:
-            seen, dropped_by = race(len(labels), limits, _reading(reader, labels, baseline), run.base, run.need.seed)
+            seen, dropped_by = race(len(labels), limits, _reading(run, reader, baseline), run.base, run.need.seed)
         file = folder / f"{variant.id}-{source.content[:8]}.npy"
         np.save(file, seen.outputs)
         return {"outputs": run.relative(file), "dropped_by": dropped_by.name if dropped_by else None}
@@ -70,7 +70,7 @@ def _race_once(
     return _from_trial(run, trial, labels, limits, baseline)
 
 
-def _reading(reader: OutputsReader, labels: Array, baseline: Array | None) -> Any:
+def _reading(run: Run, reader: OutputsReader, baseline: Array | None) -> Any:
     chunks: list[Array] = []
 
     def read(start: int, stop: int) -> Outputs:
@@ -78,7 +78,7 @@ def _reading(reader: OutputsReader, labels: Array, baseline: Array | None) -> An
         outputs = np.concatenate(chunks)
         if not np.isfinite(outputs).all():
             raise CandidateError("wrong-output", f"NaN or infinity in the outputs of rows {start} to {stop}")
-        return Outputs(labels[:stop], outputs, None if baseline is None else baseline[:stop])
+        return run.seen("select", outputs, None if baseline is None else baseline[:stop])
 
     return read
 
@@ -91,7 +91,7 @@ def _from_trial(
     outputs = np.load(run.work / trial.result["outputs"])
     dropped_by = next((limit for limit in limits if limit.name == trial.result["dropped_by"]), None)
     rows = len(outputs)
-    return Outputs(labels[:rows], outputs, None if baseline is None else baseline[:rows]), dropped_by
+    return run.seen("select", outputs, None if baseline is None else baseline[:rows]), dropped_by
 
 
 def _settle(

@@ -16,12 +16,13 @@ import numpy as np
 from sartor.bundle.manifest import Manifest, check_files, read_manifest
 from sartor.bundle.read import read_evidence
 from sartor.bundle.values import LimitResult, Variant, Verdict
-from sartor.data.sources import open_data
 from sartor.data.split import make_splits
 from sartor.data.values import Dataset, Splits
 from sartor.errors import BundleError
 from sartor.figures import Figure, without_infinities
 from sartor.fit.finals import holds, launch_figures
+from sartor.fit.inputs import decoded_data
+from sartor.fit.run import fed
 from sartor.fit.watch import Watch
 from sartor.machine.device import this_machine
 from sartor.measure.latency import Feed, time_launches
@@ -34,15 +35,26 @@ from sartor.model.values import Signature
 from sartor.need import Limit, Need, read_need
 from sartor.plan.candidates import Candidate
 from sartor.runtime.base import Array
-from sartor.steps import prepare, read_steps
+from sartor.steps import prepare_rows, read_steps
+from sartor.steps.prepared import Prepared
 
 _LAUNCHES = 5
 _RANDOM_ROWS = 64
+_USUAL_LENGTH = 32  # tokens
 _DATA_FLAG = "give the bundle's data with --data SOURCE"
 
 
 @dataclass(frozen=True)
-class _Case:
+class Confirm:
+    """Rows of the confirm split with their labels; reading them has `done` the first of the declared steps."""
+
+    inputs: Array
+    labels: Array
+    done: int
+
+
+@dataclass(frozen=True)
+class Case:
     """A bundle opened for proof."""
 
     folder: Path
@@ -55,13 +67,14 @@ class _Case:
         entry = self.manifest.variants[name]
         return Variant(Candidate.from_dict(entry.candidate), self.folder / entry.files[0], entry.size_bytes)
 
-    def prepared(self, name: str, rows: Array) -> Array:
-        entry = self.manifest.variants[name]
-        spec = Signature.from_dict(entry.signature).inputs[0]
-        return prepare(read_steps(entry.steps), rows, spec.shape[1:], np.dtype(spec.dtype))
+    def prepared(self, name: str, confirm: Confirm) -> Prepared:
+        """Rows of the data set as a variant takes them."""
+        steps = read_steps(self.manifest.variants[name].steps[confirm.done :], self.folder)
+        types = {spec.name: spec.dtype for spec in self.signature(name).inputs}
+        return fed(prepare_rows(steps, confirm.inputs), types)
 
-    def input_name(self, name: str) -> str:
-        return Signature.from_dict(self.manifest.variants[name].signature).inputs[0].name
+    def signature(self, name: str) -> Signature:
+        return Signature.from_dict(self.manifest.variants[name].signature)
 
 
 def reprove(folder: Path, source: str | None, base: Path, watch: Watch) -> dict[str, Any]:
@@ -79,17 +92,22 @@ def reprove(folder: Path, source: str | None, base: Path, watch: Watch) -> dict[
         BundleError: no bundle, changed files, a bundle that is only provisional, or other data.
         CandidateError: the variant does not run here.
     """
-    case = _open(folder)
+    case = open_case(folder)
     with tempfile.TemporaryDirectory(prefix="sartor-") as scratch:
-        rows = _confirm_rows(case, source, base) if source else None
-        figures, speedup = _time(case, rows[0] if rows else None, Path(scratch), watch)
+        rows = confirm_rows(case, source, base) if source else None
+        figures, speedup = _time(case, rows, Path(scratch), watch)
         quality = _quality(case, rows, base, Path(scratch), watch) if rows else {}
     results = tuple(_judge(case, limit, figures, quality) for limit in case.limits)
     outcome = "met" if all(result.met for result in results) else "not_met"
     return _write(case, Verdict("met" if outcome == "met" else "not_met", results, ""), figures, speedup)
 
 
-def _open(folder: Path) -> _Case:
+def open_case(folder: Path) -> Case:
+    """A bundle whose files are as they were written.
+
+    Raises:
+        BundleError: no bundle, changed files, or one that is only provisional.
+    """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
     if manifest.provisional:
@@ -98,14 +116,14 @@ def _open(folder: Path) -> _Case:
         )
     evidence = read_evidence(folder)
     limits = tuple(Limit(entry["name"], **entry["bound"]) for entry in evidence["limits"])
-    return _Case(folder, manifest, evidence, read_need(folder / "need.yaml"), limits)
+    return Case(folder, manifest, evidence, read_need(folder / "need.yaml"), limits)
 
 
-def _confirm_rows(case: _Case, source: str, base: Path) -> tuple[Array, Array]:
-    """Inputs and labels of the confirm split, if the data are those that the bundle was proved on."""
-    spec = case.need.data.model_copy(update={"source": source})
-    sizes = [tuple(step["resize"]) for step in case.need.preprocess or () if "resize" in step]
-    dataset: Dataset = open_data(spec, case.need.task, base, sizes[0] if sizes else None)
+def confirm_rows(case: Case, source: str, base: Path) -> Confirm:
+    """The confirm split, if the data are those that the bundle was proved on."""
+    need = case.need.model_copy(update={"data": case.need.data.model_copy(update={"source": source})})
+    entry = case.manifest.variants[case.manifest.chosen]
+    dataset: Dataset = decoded_data(need, entry.steps, case.manifest.classes if need.labelled else (), base)
     trained = case.evidence["splits"]["rows"]["train"] > 0
     splits: Splits = make_splits(dataset, trains=trained, seed=case.need.seed)
     if splits.hashes["confirm"] != case.manifest.data_hashes["confirm"]:
@@ -114,30 +132,38 @@ def _confirm_rows(case: _Case, source: str, base: Path) -> tuple[Array, Array]:
             "the same rows in the same order",
             "use `sartor fit` for new data",
         )
-    return dataset.inputs[splits.confirm], dataset.labels[splits.confirm]
+    return Confirm(dataset.inputs[splits.confirm], dataset.labels[splits.confirm], len(dataset.input_steps))
 
 
-def _feed(case: _Case, name: str, rows: Array | None, scratch: Path) -> Feed:
-    array, numbers = scratch / f"{name}.npy", scratch / f"{name}-rows.npy"
+def feed_of(case: Case, name: str, rows: Confirm | None, scratch: Path) -> Feed:
+    """What timed calls of a variant are fed with; random rows without data."""
+    numbers = scratch / f"{name}-rows.npy"
     prepared = case.prepared(name, rows) if rows is not None else _random_rows(case, name)
-    np.save(array, prepared)
     np.save(numbers, np.arange(len(prepared)))
-    return Feed({case.input_name(name): array}, numbers, case.need.workload.batch)
+    entry = case.manifest.variants[name]
+    return Feed(prepared.save(scratch / name), numbers, case.need.workload.batch, output=entry.output)
 
 
-def _random_rows(case: _Case, name: str) -> Array:
-    spec = Signature.from_dict(case.manifest.variants[name].signature).inputs[0]
-    shape = [size if isinstance(size, int) else 1 for size in spec.shape[1:]]
+def _random_rows(case: Case, name: str) -> Prepared:
+    """Rows of the signature's shapes; where a size is free, the length that the variant is fixed to, or a usual one."""
+    length = Candidate.from_dict(case.manifest.variants[name].candidate).settings.length or _USUAL_LENGTH
     count = max(_RANDOM_ROWS, case.need.workload.batch)
-    return np.random.default_rng(0).standard_normal((count, *shape)).astype(spec.dtype)
+    generator = np.random.default_rng(0)
+    arrays = {}
+    for spec in case.signature(name).inputs:
+        shape = (count, *(size if isinstance(size, int) else length for size in spec.shape[1:]))
+        # Ones are a valid token and an open mask; numbers beyond a vocabulary would be none.
+        whole = np.dtype(spec.dtype).kind in "iub"
+        arrays[spec.name] = np.ones(shape, spec.dtype) if whole else generator.standard_normal(shape).astype(spec.dtype)
+    return Prepared(arrays)
 
 
-def _time(case: _Case, rows: Array | None, scratch: Path, watch: Watch) -> tuple[dict[str, Figure], Figure]:
+def _time(case: Case, rows: Confirm | None, scratch: Path, watch: Watch) -> tuple[dict[str, Figure], Figure]:
     chosen, zero = case.manifest.chosen, str(case.evidence["zero"])
     alpha = 1.0 - case.need.confidence
     watch.phase("time it over fresh launches", _LAUNCHES)
     names = dict.fromkeys((chosen, zero))
-    feed = _feed(case, chosen, rows, scratch)
+    feed = feed_of(case, chosen, rows, scratch)
     found = time_launches(
         {name: case.variant(name) for name in names},
         dict.fromkeys(names, feed),
@@ -155,14 +181,13 @@ def _time(case: _Case, rows: Array | None, scratch: Path, watch: Watch) -> tuple
     return figures, Figure(ratio.value, "", ratio.low, ratio.high, "measured")
 
 
-def _quality(case: _Case, rows: tuple[Array, Array], base: Path, scratch: Path, watch: Watch) -> dict[str, Figure]:
-    inputs, labels = rows
+def _quality(case: Case, rows: Confirm, base: Path, scratch: Path, watch: Watch) -> dict[str, Figure]:
     watch.phase("read the confirm split", 2)
     read = {
-        name: _outputs(case, name, inputs, scratch)
+        name: _outputs(case, name, rows, scratch)
         for name in dict.fromkeys((case.manifest.chosen, str(case.evidence["baseline"])))
     }
-    seen = Outputs(labels, read[case.manifest.chosen], read[str(case.evidence["baseline"])])
+    seen = Outputs(rows.labels, read[case.manifest.chosen], read[str(case.evidence["baseline"])], case.need.kind)
     alpha = float(case.evidence["confirm_alpha"])  # proving again must not be easier than proving was
     figures = {}
     for limit in case.limits:
@@ -172,39 +197,56 @@ def _quality(case: _Case, rows: tuple[Array, Array], base: Path, scratch: Path, 
     return figures
 
 
-def _outputs(case: _Case, name: str, inputs: Array, scratch: Path) -> Array:
-    with OutputsReader(case.variant(name), _feed(case, name, inputs, scratch), scratch) as reader:
-        return reader.read(0, len(inputs))
+def _outputs(case: Case, name: str, rows: Confirm, scratch: Path) -> Array:
+    with OutputsReader(case.variant(name), feed_of(case, name, rows, scratch), scratch) as reader:
+        return reader.read(0, len(rows.inputs))
 
 
-def _judge(case: _Case, limit: Limit, figures: Mapping[str, Figure], quality: Mapping[str, Figure]) -> LimitResult:
+def _judge(case: Case, limit: Limit, figures: Mapping[str, Figure], quality: Mapping[str, Figure]) -> LimitResult:
     if not limit.is_quality:
         met = holds(limit, figures[limit.name])
         return LimitResult(limit, figures[limit.name], met, "measured over fresh launches")
-    if limit.is_drop and case.manifest.chosen == case.evidence["baseline"]:
-        return LimitResult(limit, Figure.exact(0.0, limit.unit), True, "it is the baseline itself")
+    if limit.compares and case.manifest.chosen == case.evidence["baseline"]:
+        same = 0.0 if limit.is_drop else 1.0
+        return LimitResult(limit, Figure.exact(same, limit.unit), True, "it is the baseline itself")
     if limit.name not in quality:
         return LimitResult(limit, None, False, f"unproven: {_DATA_FLAG}")
     return LimitResult(limit, quality[limit.name], holds(limit, quality[limit.name]), "on the confirm split")
 
 
-def _write(case: _Case, verdict: Verdict, figures: Mapping[str, Figure], speedup: Figure) -> dict[str, Any]:
-    machine = this_machine()
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    file = case.folder / "proofs" / f"{machine.isa_class}-{stamp}.json"
+def _write(case: Case, verdict: Verdict, figures: Mapping[str, Figure], speedup: Figure) -> dict[str, Any]:
     values = {
         "verdict": verdict.outcome,
         "outcome": verdict.outcome,
-        "variant": case.manifest.chosen,
-        "isa_class": machine.isa_class,
-        "machine": machine.as_dict(),
         "limits": [result.as_dict() for result in verdict.limits],
         "measured": {name: figure.as_dict() for name, figure in figures.items()},
         "speedup": speedup.as_dict(),
+    }
+    return write_proof(case, values)
+
+
+def write_proof(case: Case, values: Mapping[str, Any], how: str = "") -> dict[str, Any]:
+    """Keep what was measured of the chosen variant below `proofs/`.
+
+    Args:
+        values: what was found. With `outcome: met` it allows a variant in reduced precision to run here.
+        how: a word for the file's name.
+
+    Returns:
+        The values, with the variant, the machine, the time, and in `proof` the file.
+    """
+    machine = this_machine()
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    file = case.folder / "proofs" / f"{'-'.join(filter(None, (machine.isa_class, how, stamp)))}.json"
+    found = {
+        **values,
+        "variant": case.manifest.chosen,
+        "isa_class": machine.isa_class,
+        "machine": machine.as_dict(),
         "when": stamp,
     }
     file.parent.mkdir(exist_ok=True)
     draft = file.with_name(f".{uuid.uuid4().hex}")
-    draft.write_text(json.dumps(without_infinities(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(without_infinities(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(file)
-    return {**values, "proof": str(file)}
+    return {**found, "proof": str(file)}

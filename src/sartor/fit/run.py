@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,36 @@ from sartor import __version__
 from sartor.data.values import SPLIT_NAMES, Dataset, Splits
 from sartor.errors import DataError
 from sartor.fit.clock import Clock
+from sartor.fit.preparing import cut_texts
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Watch
 from sartor.machine.device import Machine
 from sartor.measure.process import Child
-from sartor.need import Limit, Need
+from sartor.measure.quality_bounds import Outputs
+from sartor.model.values import TensorSpec
+from sartor.need import AGREEMENT, Limit, Need
 from sartor.runtime.base import Array
-from sartor.steps import apply_steps, fit_steps, read_steps
+from sartor.steps import fit_steps, prepare_rows, read_steps
+from sartor.steps.prepared import Prepared
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Prepared inputs on disk, and the steps that made them out of the data set's rows."""
+    """Prepared inputs on disk.
 
-    path: Path
+    Attributes:
+        saved: where they are, as `Prepared.save` described them.
+        steps: what made them out of the data set's rows.
+        row_shapes: shape of one row of each input; of the longest row where they differ in length.
+        varies: whether they do.
+        cut: how many texts are cut, in words; empty where none is.
+    """
+
+    saved: dict[str, Any]
     steps: tuple[dict[str, Any], ...]
-    row_shape: tuple[int, ...]
+    row_shapes: Mapping[str, tuple[int, ...]]
+    varies: bool
+    cut: str = ""
 
 
 @dataclass
@@ -64,25 +78,55 @@ class DataOnDisk:
         """Labels of a split, in its order."""
         return self.dataset.labels[self.rows(split)]
 
-    def inputs(self, specs: tuple[Mapping[str, Any], ...], dtype: str) -> Inputs:
-        """Inputs after `specs`, fitted on train (on calibrate where nothing trains) and cast for a model."""
-        name = f"inputs-{len(self._inputs)}.npy"
-        known = repr((specs, dtype))
+    def inputs(self, specs: Sequence[Mapping[str, Any]], wanted: Sequence[TensorSpec], base: Path) -> Inputs:
+        """Inputs after `specs`, fitted on train (on calibrate where nothing trains), named and cast for a model.
+
+        Args:
+            specs: declared steps.
+            wanted: what the model takes; empty to leave names and types as the steps give them.
+            base: folder that files of steps are relative to.
+        """
+        types = {spec.name: spec.dtype for spec in wanted}
+        known = repr((specs, types))
         if known not in self._inputs:
             fitting = self.splits.train if len(self.splits.train) else self.splits.calibrate
-            steps = fit_steps(read_steps(specs), self.dataset.inputs[fitting])
-            prepared = _cast(apply_steps(steps, self.dataset.inputs), dtype)
-            np.save(self.folder / name, prepared)
-            saved = tuple(step.as_dict() for step in steps)
-            self._inputs[known] = Inputs(self.folder / name, saved, prepared.shape[1:])
+            steps = fit_steps(read_steps(specs, base), self.dataset.inputs[fitting])
+            prepared = fed(prepare_rows(steps, self.dataset.inputs), types)
+            saved = prepared.save(self.folder / f"inputs-{len(self._inputs)}")
+            shown = tuple(step.as_dict() for step in steps)
+            cut = cut_texts(steps, self.dataset.inputs)
+            self._inputs[known] = Inputs(saved, shown, prepared.row_shapes, prepared.lengths is not None, cut)
         return self._inputs[known]
 
 
-def _cast(prepared: Array, dtype: str) -> Array:
+def fed(prepared: Prepared, types: Mapping[str, str]) -> Prepared:
+    """The arrays that a model takes, in its types; all of them where it is not known what it takes.
+
+    Raises:
+        DataError: an input that the rows do not have, or fractions where it takes whole numbers.
+    """
+    if not types:
+        return prepared
+    try:
+        named = prepared.renamed(types)
+    except KeyError:
+        have = ", ".join(name or "one unnamed array" for name in prepared.arrays)
+        raise DataError(
+            f"rows with {have}",
+            f"what the model takes: {', '.join(types)}",
+            "name the columns or arrays of each input: data: {input: {NAME: COLUMN}}",
+        ) from None
+    arrays = {name: _cast(name, array, types[name]) for name, array in named.arrays.items()}
+    return Prepared(arrays, named.lengths, named.padding)
+
+
+def _cast(name: str, prepared: Array, dtype: str) -> Array:
     cast = prepared.astype(dtype, copy=False)
     if cast.dtype.kind in "iub" and not np.array_equal(cast, prepared):
         raise DataError(
-            "fractions in the inputs", f"whole numbers: the model takes {dtype}", "check `input:` and `preprocess`"
+            f"fractions in the input {name}",
+            f"whole numbers: the model takes {dtype}",
+            "check `input:` and `preprocess`",
         )
     return cast
 
@@ -140,11 +184,22 @@ class Run:
     versions: Mapping[str, str]
     metric_code: str
     memory_limit: float | None
+    compressed: Mapping[str, str]
+    description: Mapping[str, Any]
 
     @property
     def outputs(self) -> int:
         """Columns that a model gives: one a class, or one value."""
         return len(self.data.dataset.classes) or 1
+
+    def seen(self, split: str, outputs: Array, baseline: Array | None = None) -> Outputs:
+        """Outputs on the first rows of a split, with their labels."""
+        return Outputs(self.data.labels(split)[: len(outputs)], outputs, baseline, self.need.kind)
+
+    @property
+    def compares_with_itself(self) -> bool:
+        """Whether every model is held against its own uncompressed outputs, not against the best model's."""
+        return self.need.metric == AGREEMENT
 
     @property
     def quality_limits(self) -> tuple[Limit, ...]:

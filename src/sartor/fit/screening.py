@@ -12,6 +12,7 @@ from sartor.bundle.values import Variant
 from sartor.compress.applicable import recipes
 from sartor.errors import CandidateError
 from sartor.fit.board import Board, Standing
+from sartor.fit.finals import expected_seconds
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import excluded_by
 from sartor.fit.stages import Source, build_variant
@@ -41,9 +42,7 @@ def speed_twin(candidate: Candidate) -> Candidate:
 
 def feed_for(run: Run, source: Source, split: str) -> Feed:
     """Rows of a split, as the model takes them."""
-    name = source.signature.inputs[0].name
-    batch = run.need.workload.batch
-    return Feed({name: source.inputs.path}, run.data.rows_path(split), batch, run.memory_limit)
+    return Feed(source.fed, run.data.rows_path(split), run.need.workload.batch, run.memory_limit, source.output)
 
 
 def screen_source(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> None:
@@ -154,6 +153,8 @@ def _screen_all(
 
     def on_result(variant: Variant, found: Screened | CandidateError) -> None:
         failed = isinstance(found, CandidateError)
+        if isinstance(found, Screened):
+            run.clock.keep_for_finals(expected_seconds(found.start_seconds))
         reason = str(found) if failed else ""
         seconds = None if isinstance(found, CandidateError) else found.seconds
         run.trials.store(

@@ -21,7 +21,7 @@ from sartor.fit.run import Run
 from sartor.fit.screen_limits import SCREEN_SPREAD, excluded_by
 from sartor.fit.screening import reference_candidate, screen_source
 from sartor.fit.stages import Source, build_variant, open_source, train_source
-from sartor.measure.quality_bounds import Outputs, metric_bounds
+from sartor.measure.quality_bounds import metric_bounds
 from sartor.model.values import Model
 from sartor.plan.candidates import Refusal
 from sartor.runtime import RUNTIMES
@@ -54,6 +54,15 @@ class Search:
     def outputs_on_select(self, source: Source) -> Array:
         """Outputs of a model's uncompressed reference on select, read once."""
         return read_split(self.run, source, self.reference(source), "select", self.run.work / "outputs")
+
+    def compared_with(self, source: Source) -> Array | None:
+        """Outputs on select that a model's candidates are compared with: the baseline's, or its own uncompressed."""
+        return self.outputs_on_select(source) if self.run.compares_with_itself else self.baseline_outputs
+
+    def is_baseline(self, standing: Standing) -> bool:
+        """Whether a candidate is what others are compared with, so that its own drop needs no test."""
+        own = self.run.compares_with_itself or standing.candidate.model == self.baseline
+        return standing.candidate.is_uncompressed and own
 
     def reference(self, source: Source) -> Variant:
         """The uncompressed reference of a model, in the first runtime that can build it.
@@ -89,7 +98,10 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
             run.watch.note(f"{model.name}: {error}")
             continue
         search.sources[model.name] = source
-        plan = candidates_of(source.model.name, source.signature.inputs[0].shape, run.need.workload.batch, run.machine)
+        if source.inputs.cut:
+            run.watch.note(f"{model.name}: {source.inputs.cut}")
+        compressed = run.compressed.get(model.name, "")
+        plan = candidates_of(model.name, source.rows, run.need.workload.batch, run.machine, compressed)
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
         screen_source(run, board, source, mine)
@@ -183,7 +195,7 @@ def _finish(search: Search, name: str) -> bool:
 def _read_baseline(search: Search, source: Source) -> None:
     run = search.run
     outputs = search.outputs_on_select(source)
-    seen = Outputs(run.data.labels("select"), outputs)
+    seen = run.seen("select", outputs)
     bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
     value = -bounds.value if run.need.metric == "rmse" else bounds.value
     run.watch.tried(f"{source.model.name}, uncompressed", f"{run.need.metric} {bounds.value:.4f} on select")
@@ -200,15 +212,15 @@ def race_model(search: Search, source: Source) -> None:
     best = _best_settings(search, alive)
     run.watch.phase(f"{source.model.name}: compress and race", len(best))
     limit = _uncompressed_objective(search, source)
-    drops = any(lim.is_drop for lim in run.quality_limits)
+    drops = any(lim.compares for lim in run.quality_limits)
     for standing in sorted(best, key=lambda s: screened_objective(run, s)):
         if not run.clock.search_goes_on():
             board.reject(standing.id, "not tried: the time budget ended first")
         elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
         else:
-            baseline = search.baseline_outputs if drops else None
-            own = standing.candidate.is_uncompressed and source.model.name == search.baseline
+            baseline = search.compared_with(source) if drops else None
+            own = search.is_baseline(standing)
             race_candidate(run, board, source, standing.id, baseline, is_baseline=own)
             _announce(search, standing.id)
 

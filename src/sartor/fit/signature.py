@@ -2,47 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sartor.errors import ModelError
-from sartor.model.values import Model, Signature
+from sartor.model.values import Dimension, Model, Signature, TensorSpec
 from sartor.need import Need
 
 
-def check_inputs(model: Model, signature: Signature, rows: tuple[int, ...], need: Need) -> None:
-    """One input, which takes rows of this shape and calls of the workload's size.
+def check_inputs(model: Model, signature: Signature, rows: Mapping[str, tuple[int, ...]], need: Need) -> None:
+    """Inputs that take rows of these shapes and calls of the workload's size.
+
+    Args:
+        rows: shape of one row of each input.
 
     Raises:
         ModelError: otherwise; says what came and what the model takes.
     """
-    if len(signature.inputs) != 1:
-        names = ", ".join(spec.name for spec in signature.inputs)
-        raise ModelError(f"`{model.reference}` has {len(signature.inputs)} inputs ({names})", "one input")
-    batch, *wanted = signature.inputs[0].shape or ("batch",)
-    if len(wanted) != len(rows) or any(isinstance(w, int) and w != got for w, got in zip(wanted, rows, strict=True)):
+    for spec in signature.inputs:
+        _check_input(model, spec.name, spec.shape or ("batch",), rows[spec.name], need.workload.batch)
+
+
+def _check_input(
+    model: Model, name: str, shape: tuple[Dimension, ...], row: tuple[int, ...], workload_batch: int
+) -> None:
+    batch, *wanted = shape
+    if len(wanted) != len(row) or any(isinstance(w, int) and w != got for w, got in zip(wanted, row, strict=True)):
         raise ModelError(
-            f"the data's rows have shape {' x '.join(map(str, rows)) or 'scalar'} after preprocess",
-            f"`{model.reference}` takes rows of shape {' x '.join(map(str, wanted)) or 'scalar'}",
+            f"the data's rows have shape {' x '.join(map(str, row)) or 'scalar'} after preprocess",
+            f"`{model.reference}` takes rows of shape {' x '.join(map(str, wanted)) or 'scalar'} as `{name}`",
             "add steps to `preprocess`, such as resize or reshape",
         )
-    if isinstance(batch, int) and batch != need.workload.batch:
+    if isinstance(batch, int) and batch != workload_batch:
         raise ModelError(
-            f"`{model.reference}` takes exactly {batch} rows a call, the workload has {need.workload.batch}",
+            f"`{model.reference}` takes exactly {batch} rows a call, the workload has {workload_batch}",
             f"workload: {{batch: {batch}}}, or a model with a dynamic batch",
         )
 
 
-def check_outputs(model: Model, signature: Signature, need: Need, classes: int) -> None:
-    """One output for each class (or one column for two classes, or one value for a regression).
+def check_outputs(model: Model, signature: Signature, need: Need, classes: int) -> int:
+    """The number of the output to judge: one column a class (or one for two classes), or one value.
+
+    It is the one that the Need names, else the first that fits. Without labels any numbers will do.
 
     Raises:
-        ModelError: otherwise; says how many came.
+        ModelError: no output is of that shape, or not the one that the Need names; lists them.
     """
-    shape = signature.outputs[0].shape
-    columns = shape[1] if len(shape) == 2 else 1 if len(shape) == 1 else None
-    allowed = {1} if need.kind == "regression" else {classes, 1} if classes == 2 else {classes}
-    if columns is None or (isinstance(columns, int) and columns not in allowed):
-        wanted = "rows x 1" if need.kind == "regression" else f"rows x {classes}, one column a class"
-        raise ModelError(
-            f"output `{signature.outputs[0].name}` of `{model.reference}` has shape {list(shape)}",
-            f"{wanted} (the data has {classes} classes)" if classes else wanted,
-            "check `labels:` and the model's head",
-        )
+    wanted = need.output or model.output
+    columns = {1} if need.kind == "regression" else {classes, 1} if classes == 2 else {classes}
+    for number, spec in enumerate(signature.outputs):
+        if wanted in ("", spec.name) and _fits(spec, columns if need.labelled else set()):
+            return number
+    shown = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
+    per_class = "rows x 1" if need.kind == "regression" else f"rows x {classes}, one column a class"
+    raise ModelError(
+        f"`{model.reference}` gives {shown}" + (f"; the Need asks for `{wanted}`" if wanted else ""),
+        f"{per_class} (the data has {classes} classes)" if classes else per_class if need.labelled else "numbers",
+        "check `labels:` and the model's head, or name the output with `output:`",
+    )
+
+
+def _fits(spec: TensorSpec, columns: set[int]) -> bool:
+    """Whether an output holds fractions in that many columns; a symbolic number of columns may be any."""
+    if not spec.dtype.startswith("float") or not spec.shape:
+        return False
+    if not columns:
+        return len(spec.shape) > 1
+    shown = spec.shape[1] if len(spec.shape) == 2 else 1 if len(spec.shape) == 1 else 0
+    return shown in columns or (isinstance(shown, str) and len(spec.shape) == 2)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sartor.bundle.values import Variant
+from sartor.errors import ModelError
+from sartor.fit.candidates import row_shapes_of
 from sartor.fit.inputs import trains
+from sartor.fit.preparing import specs_of
 from sartor.fit.run import Inputs, Run
 from sartor.fit.signature import check_outputs
 from sartor.fit.trials import Trial, trial_key
 from sartor.model.onnx import parameter_count, read_signature
-from sartor.model.values import Model, Signature
+from sartor.model.values import Model, Signature, TensorSpec
 from sartor.need import TrainSpec
-from sartor.plan.candidates import Candidate
+from sartor.plan.candidates import Candidate, RowShapes
 from sartor.plan.recipe import Recipe
 
 _CALIBRATION_ROWS = 300
@@ -30,6 +33,7 @@ class Source:
         content: hash that stands for its weights in the keys of trials.
         trained: whether the weights are the final ones.
         training: what training reported; empty when nothing was trained.
+        output: number of the output that is judged.
     """
 
     model: Model
@@ -40,13 +44,47 @@ class Source:
     content: str
     trained: bool
     training: dict[str, Any]
+    output: int
+
+    @property
+    def rows(self) -> RowShapes:
+        """The shapes of its rows, which say what shape policies there are."""
+        return row_shapes_of(self.signature, self.row_shapes, varies=self.inputs.varies)
+
+    @property
+    def row_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one row of each of its inputs."""
+        return by_input(self.inputs.row_shapes, self.signature)
+
+    @property
+    def fed(self) -> dict[str, Any]:
+        """Its prepared rows on disk, by its own names of the inputs."""
+        saved = self.inputs.saved
+        padding = by_input(saved["padding"], self.signature) if saved["padding"] else {}
+        return {**saved, "arrays": by_input(saved["arrays"], self.signature), "padding": padding}
 
 
-def prepared_inputs(run: Run, model: Model, dtype: str = "float32") -> Inputs:
-    """The inputs of a model: declared steps; zoo models standardise unless the Need says otherwise."""
-    if run.need.preprocess is not None:
-        return run.data.inputs(run.need.preprocess, dtype)
-    return run.data.inputs(({"standardise": "train"},) if model.kind == "zoo" else (), dtype)
+def by_input(values: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """Values of a model's inputs in its order; what belongs to an unnamed array goes to the only input.
+
+    Raises:
+        ModelError: the model takes an input that the rows do not have.
+    """
+    names = [spec.name for spec in signature.inputs]
+    if len(names) == 1 and len(values) == 1:
+        return {names[0]: next(iter(values.values()))}
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ModelError(f"a model with the inputs {', '.join(names)}", f"rows with {', '.join(values)}")
+    return {name: values[name] for name in names}
+
+
+def prepared_inputs(run: Run, model: Model, wanted: Sequence[TensorSpec] = ()) -> Inputs:
+    """The rows of a model after its declared steps."""
+    specs = specs_of(run.need, model, run.data.dataset, run.base, run.data.rows("train").tolist(), run.work)
+    if not wanted and len(model.inputs) == 1:
+        wanted = (TensorSpec(model.inputs[0], "float32", ()),)
+    return run.data.inputs(specs, wanted, run.base)
 
 
 def open_source(run: Run, model: Model) -> Source:
@@ -60,13 +98,13 @@ def open_source(run: Run, model: Model) -> Source:
         return _open_onnx(run, model)
     inputs = prepared_inputs(run, model)
     folder = run.work / "models" / f"{model.name}-{model.content_hash[:8]}"
-    parts = {**run.key_parts(), "model": model.content_hash, "inputs": repr(inputs.row_shape)}
+    parts = {**run.key_parts(), "model": model.content_hash, "inputs": repr(inputs.row_shapes), "columns": run.outputs}
     request = {
         "do": "export",
         "reference": model.reference,
         "base": str(run.base),
-        "inputs": str(inputs.path),
-        "outputs": run.outputs,
+        "inputs": inputs.saved,
+        "outputs": model.columns or run.outputs if not run.need.labelled else run.outputs,
         "seed": run.need.seed,
         "threads": run.machine.cores,
         "to": str(folder / "untrained.onnx"),
@@ -91,7 +129,7 @@ def train_source(run: Run, model: Model) -> Source:
         "do": "train",
         "reference": model.reference,
         "base": str(run.base),
-        "inputs": str(inputs.path),
+        "inputs": inputs.saved,
         "labels": str(run.data.labels_path),
         "rows": str(run.data.rows_path("train")),
         "outputs": run.outputs,
@@ -144,17 +182,19 @@ def _made_once(
 def _source(run: Run, model: Model, inputs: Inputs, trial: Trial, *, trained: bool) -> Source:
     made = trial.result
     signature = Signature.from_dict(made["signature"])
-    check_outputs(model, signature, run.need, len(run.data.dataset.classes))
+    output = check_outputs(model, signature, run.need, len(run.data.dataset.classes))
     training = {**made, "reused": trial.reused} if "epochs" in made else {}
     path = run.work / made["path"]
-    return Source(model, path, signature, made["parameters"], inputs, trial.key, trained, training)
+    return Source(model, path, signature, made["parameters"], inputs, trial.key, trained, training, output)
 
 
 def _open_onnx(run: Run, model: Model) -> Source:
     assert model.path is not None
     signature = read_signature(model.path)
-    inputs = prepared_inputs(run, model, signature.inputs[0].dtype)
-    return Source(model, model.path, signature, parameter_count(model.path), inputs, model.content_hash, True, {})
+    inputs = prepared_inputs(run, model, signature.inputs)
+    output = check_outputs(model, signature, run.need, len(run.data.dataset.classes))
+    parameters = parameter_count(model.path)
+    return Source(model, model.path, signature, parameters, inputs, model.content_hash, True, {}, output)
 
 
 def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candidate: Candidate) -> Variant:
@@ -179,8 +219,7 @@ def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candid
         "signature": source.signature.as_dict(),
         "parameters": source.parameters,
         "runtime": runtime,
-        "input_name": source.signature.inputs[0].name,
-        "inputs": str(source.inputs.path),
+        "inputs": source.fed,
         "rows": str(run.data.rows_path("calibrate")),
         "most_rows": _CALIBRATION_ROWS,
         "to": str(folder),

@@ -12,6 +12,7 @@ from sartor.measure.latency import Feed, load, start_worker, timed_round
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import Recipe
 from sartor.runtime.base import Settings
+from sartor.steps.prepared import Prepared
 
 _LAUNCHES = 3
 
@@ -46,11 +47,11 @@ def measure_floors(folder: Path, runtimes: tuple[str, ...], memory_limit: float 
     Raises:
         CandidateError: `memory`, too little of the limit is left for a worker.
     """
-    model, array, rows = folder / "identity.onnx", folder / "identity.npy", folder / "identity-rows.npy"
+    model, rows = folder / "identity.onnx", folder / "identity-rows.npy"
     write_identity(model)
-    np.save(array, np.zeros((100, 1), dtype=np.float32))
     np.save(rows, np.arange(100))
-    feed = Feed({"x": array}, rows, 1, memory_limit)
+    inputs = Prepared({"x": np.zeros((100, 1), dtype=np.float32)}).save(folder / "identity")
+    feed = Feed(inputs, rows, 1, memory_limit)
     fastest = float("inf")
     memory = []
     for runtime in runtimes:

@@ -31,19 +31,32 @@ _MOST_TRIES = 3  # of one round on a noisy machine
 
 @dataclass(frozen=True)
 class Feed:
-    """What timed calls are fed with: arrays on disk, the rows of a split in their order, rows per call."""
+    """What timed calls are fed with.
 
-    arrays: Mapping[str, Path]
+    Attributes:
+        inputs: prepared rows on disk, as `Prepared.save` described them.
+        rows: file with the row numbers of a split, in their order.
+        batch: rows per call.
+        memory_limit: of the worker, in bytes.
+        output: number of the output that is read and judged.
+    """
+
+    inputs: Mapping[str, Any]
     rows: Path
     batch: int
     memory_limit: float | None = None
+    output: int = 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether rows differ in length, and so do calls in their time."""
+        return self.inputs["lengths"] is not None
 
     def open_in(self, worker: Child, most: int = 256) -> None:
         """Have a worker map the arrays and keep at most `most` batches."""
-        arrays = {name: str(path) for name, path in self.arrays.items()}
         request = {
             "do": "inputs",
-            "arrays": arrays,
+            "inputs": dict(self.inputs),
             "rows": str(self.rows),
             "batch": self.batch,
             "most": most,
@@ -83,9 +96,11 @@ class Screened:
         seconds: median of its calls, scaled by what the reference took in the same rounds against what it
             took when the screen began, so that candidates timed minutes apart on a machine with neighbours
             can be compared.
+        start_seconds: to load and warm it.
     """
 
     seconds: float
+    start_seconds: float
 
 
 def screen(
@@ -118,7 +133,7 @@ def screen(
                     worker = start_worker(feed, most=64)
                     seconds = load(worker, reference, "reference", 0.3)
                     anchor = anchor or seconds
-                on_result(variant, _screen_one(worker, variant, anchor, rounds, round_seconds, gate))
+                on_result(variant, _screen_one(worker, variant, anchor, rounds, round_seconds, gate, feed.varies))
             except CandidateError as error:
                 if not anchor:
                     raise  # the reference itself does not run, so nothing can be compared with it
@@ -129,11 +144,21 @@ def screen(
 
 
 def _screen_one(
-    worker: Child, variant: Variant, anchor: float, rounds: int, round_seconds: float, gate: NoiseGate
+    worker: Child,
+    variant: Variant,
+    anchor: float,
+    rounds: int,
+    round_seconds: float,
+    gate: NoiseGate,
+    varies: bool,
 ) -> Screened:
+    began = time.perf_counter()
     call = load(worker, variant, "candidate", 0.2)
+    start_seconds = time.perf_counter() - began
     calls = int(np.clip(round_seconds / call, 3, 60))
     reference_calls = int(np.clip(round_seconds / anchor, 3, 60))
+    if varies:  # the same rows for both, or a long sentence here would be held against a short one there
+        calls = reference_calls = min(calls, reference_calls)
     ratios = []
     for index in range(rounds):
         gate.wait()
@@ -141,7 +166,7 @@ def _screen_one(
         own = timed_round(worker, "candidate", calls, index * calls)
         ratios.append(float(np.median(base) / np.median(own)))
     worker.ask({"do": "unload", "id": "candidate"}, _LOAD_LIMIT)
-    return Screened(anchor / float(np.median(ratios)))
+    return Screened(anchor / float(np.median(ratios)), start_seconds)
 
 
 def timed_round(worker: Child, name: str, calls: int, start: int, time_limit: float = _LOAD_LIMIT) -> Seconds:
@@ -227,6 +252,8 @@ def _one_group(
                 seconds = load(workers[name], variants[name], name)
             least, most = (max(2, -(-count // rounds)) for count in calls_between)
             calls[name] = int(np.clip(launch_seconds / max(seconds, 1e-9) / rounds, least, max(least, most)))
+        if any(feeds[name].varies for name in order):  # all are timed on the same rows
+            calls = dict.fromkeys(order, min(calls.values()))
         collected: dict[str, list[Seconds]] = {name: [] for name in order}
         for index in range(rounds):
             for name in order if index % 2 == 0 else order[::-1]:

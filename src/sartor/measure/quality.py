@@ -19,8 +19,8 @@ class OutputsReader:
         self._worker = start_worker(feed, most=1)
         self._feed = feed
         self._to = scratch / f"outputs-{self._worker.pid}.npy"
-        # A fixed shape takes full calls only; elsewhere the last call may be smaller.
-        self._fill = variant.candidate.settings.shape == "fixed"
+        # Compiled shapes take full calls only; elsewhere the last call may be smaller.
+        self._fill = variant.candidate.settings.shape != "dynamic"
         try:
             self._call_seconds = load(self._worker, variant, "it", 0.0)
         except BaseException:
@@ -28,7 +28,7 @@ class OutputsReader:
             raise
 
     def read(self, start: int, stop: int) -> Array:
-        """First output of rows [start, stop) of the feed's split.
+        """The judged output of rows [start, stop) of the feed's split.
 
         Raises:
             CandidateError: the variant crashed, hung or ran out of memory.
@@ -41,6 +41,7 @@ class OutputsReader:
             "stop": stop,
             "batch": self._feed.batch,
             "fill": self._fill,
+            "output": self._feed.output,
             "to": str(self._to),
         }
         expected = (stop - start) / self._feed.batch * self._call_seconds

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.metrics import class_scores, evaluate, predicted_classes
+from sartor.data.values import Kind
 from sartor.measure import statistics
 from sartor.measure.statistics import Bounds
-from sartor.need import Limit
+from sartor.need import AGREEMENT, Limit
 from sartor.runtime.base import Array
 
 
@@ -24,19 +25,24 @@ class Outputs:
         labels: (n,) class numbers or values.
         outputs: (n, k) outputs of the variant.
         baseline: (n, k) outputs of the baseline; None where nothing is compared.
+        kind: whether outputs are scores of classes or numbers.
     """
 
     labels: Array
     outputs: Array
     baseline: Array | None = None
+    kind: Kind = "classification"
 
     def head(self, rows: int) -> Outputs:
         """The first `rows` rows."""
-        return Outputs(self.labels[:rows], self.outputs[:rows], None if self.baseline is None else self.baseline[:rows])
+        baseline = None if self.baseline is None else self.baseline[:rows]
+        return Outputs(self.labels[:rows], self.outputs[:rows], baseline, self.kind)
 
 
 def metric_bounds(metric: str, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> Bounds:
     """Bounds of the metric itself, each one-sided at 1 - alpha."""
+    if metric == AGREEMENT:
+        return _agreement_bounds(seen, alpha)
     if metric == "accuracy":
         return statistics.proportion_bounds(int(_correct(seen.outputs, seen.labels).sum()), len(seen.labels), alpha)
     if metric == "f1":
@@ -79,6 +85,26 @@ def _difference_bounds(metric: str, seen: Outputs, alpha: float, base: Path, see
         return statistics.paired_rmse_increase_bounds(*errors, alpha)
     drop = Limit(f"{metric}_drop", "<=", 0.0, "pt")
     return statistics.resampled_bounds(_drop_statistic(drop, seen, base), len(labels), alpha, seed)
+
+
+def _agreement_bounds(seen: Outputs, alpha: float) -> Bounds:
+    """Share of rows with the baseline's class, or mean agreement of rows that hold numbers.
+
+    Without a baseline the outputs are the baseline's own.
+    """
+    baseline = seen.outputs if seen.baseline is None else seen.baseline
+    if seen.kind == "classification":
+        same = predicted_classes(baseline) == predicted_classes(seen.outputs)
+        return statistics.proportion_bounds(int(same.sum()), len(same), alpha)
+    rows = row_agreement(baseline, seen.outputs)
+    return statistics.share_bounds(rows, alpha)
+
+
+def row_agreement(baseline: Array, outputs: Array) -> NDArray[np.float64]:
+    """(n,) one minus the relative error of each row, ``|y - b| / |b|`` in the Euclidean norm, but not below 0."""
+    before, after = (np.asarray(array, dtype=np.float64).reshape(len(array), -1) for array in (baseline, outputs))
+    size = np.maximum(np.linalg.norm(before, axis=1), np.finfo(np.float32).tiny)
+    return np.asarray(np.clip(1.0 - np.linalg.norm(after - before, axis=1) / size, 0.0, 1.0))
 
 
 def paired_counts(seen: Outputs) -> tuple[int, int, int]:

@@ -48,6 +48,22 @@ def proportion_bounds(successes: int, n: int, alpha: float) -> Bounds:
     return Bounds(successes / n, low, high)
 
 
+def share_bounds(values: ArrayLike, alpha: float) -> Bounds:
+    """Bounds for the mean of ``values`` (n,), each in [0, 1], whatever their distribution.
+
+    Hoeffding's (1963, theorem 1) Chernoff bound, which holds for every sample size; for values of 0 and 1 it is a
+    little wider than the exact one.
+
+    Raises ValueError if there is no value, one lies outside [0, 1], or alpha outside (0, 0.5).
+    """
+    _require_alpha(alpha)
+    shares = _finite(values)
+    if shares.min() < 0.0 or shares.max() > 1.0:
+        raise ValueError(f"shares must lie in [0, 1], got {shares.min()} to {shares.max()}")
+    value, n = float(shares.mean()), shares.size
+    return Bounds(value, _chernoff_low(value, n, alpha), 1.0 - _chernoff_low(1.0 - value, n, alpha))
+
+
 def paired_drop_bounds(lost: int, gained: int, n: int, alpha: float) -> Bounds:
     """Exact unconditional bounds for the accuracy drop on rows judged by both models.
 

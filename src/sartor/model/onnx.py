@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sartor.errors import ModelError
+from sartor.errors import ModelError, nearest
 from sartor.model.values import Dimension, Signature, TensorSpec
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20  # bytes hashed at a time
 _LFS = b"version https://git-lfs"
 _ALLOWED = "a complete ONNX file"
+_FLOATS = ("float32", "float64", "float16", "bfloat16")
+_INTEGER_OPERATORS = {
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"),
+    *("QAttention", "QGemm", "MatMulNBits", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QMoE"),
+}
 
 
 def validate(path: Path) -> None:
@@ -56,14 +61,67 @@ def fixed_batch(signature: Signature) -> int | None:
     return fixed.pop() if fixed else None
 
 
+def variable_inputs(signature: Signature) -> tuple[str, ...]:
+    """The inputs whose dimension 1 is free: those that take rows of any length."""
+    return tuple(spec.name for spec in signature.inputs if len(spec.shape) > 1 and isinstance(spec.shape[1], str))
+
+
+def judged_output(signature: Signature, wanted: str, columns: int | None) -> int:
+    """The number of the output that is judged.
+
+    Args:
+        signature: of the model.
+        wanted: its name, where the Need or the model says; else empty for the first that fits.
+        columns: how many it must have, one for each class; `(n,)` counts as one. None for any.
+
+    Raises:
+        ModelError: no such output, or none of that shape; lists all.
+    """
+    named = [number for number, spec in enumerate(signature.outputs) if spec.name == wanted]
+    if wanted and not named:
+        raise ModelError(
+            f"no output `{wanted}`", _listed(signature), nearest(wanted, [s.name for s in signature.outputs])
+        )
+    floats = [number for number, spec in enumerate(signature.outputs) if spec.dtype in _FLOATS]
+    among = named or floats
+    fits = [number for number in among if _has_columns(signature.outputs[number], columns)]
+    if columns is None:
+        fits += among  # hidden states and the like can be compared whole
+    if not fits:
+        came = f"output `{wanted}` has another shape" if wanted else "no output has that shape"
+        what = "1 column (one value a row)" if columns == 1 else f"{columns} columns" if columns else "numbers"
+        raise ModelError(f"{came}: {_listed(signature)}", f"a floating output with {what}", "name it with `output:`")
+    return fits[0]
+
+
+def already_compressed(path: Path) -> str | None:
+    """What a file's weights or operators are compressed to already, in one sentence; None for a model in f32."""
+    model = _parse(path)
+    operators = {node.op_type for node in _nodes(model)}
+    quantized = sorted(name for name in operators if name.startswith("QLinear") or name in _INTEGER_OPERATORS)
+    if quantized:
+        return f"already quantized ({', '.join(quantized[:3])}): only runtimes and threads are compared"
+    sizes: dict[str, int] = {}
+    for tensor in _constants(model):
+        if _is_weight(tensor):
+            name = _dtype_name(tensor)
+            sizes[name] = sizes.get(name, 0) + math.prod(tensor.dims)
+    most = max(sizes, key=lambda name: sizes[name], default="float32")
+    if most in ("float32", "float64"):
+        return None
+    return f"its weights are stored as {most} already: only runtimes and threads are compared"
+
+
 def parameter_count(path: Path) -> int:
     """Numbers learnt: the elements of floating and 8-bit or 4-bit constants; shapes and axes do not count.
 
     Constants inside operators (`Constant` nodes with more than one element) count, since some exporters
-    put weights there.
+    put weights there. So do the lists of numbers inside the operators of `ai.onnx.ml`: thresholds and leaves of
+    trees, coefficients, support vectors.
     """
-    tensors = _constants(_parse(path))
-    return sum(math.prod(tensor.dims) for tensor in tensors if _is_weight(tensor))
+    model = _parse(path)
+    tensors = sum(math.prod(tensor.dims) for tensor in _constants(model) if _is_weight(tensor))
+    return tensors + sum(_listed_numbers(node) for node in _nodes(model) if node.domain == "ai.onnx.ml")
 
 
 def content_hash(path: Path) -> str:
@@ -173,6 +231,16 @@ def _openvino_reads(path: Path) -> bool:
     return True
 
 
+def _has_columns(spec: TensorSpec, columns: int | None) -> bool:
+    if len(spec.shape) == 1:
+        return columns in (None, 1)
+    return len(spec.shape) == 2 and (columns is None or isinstance(spec.shape[1], str) or spec.shape[1] == columns)
+
+
+def _listed(signature: Signature) -> str:
+    return ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
+
+
 def _signature_of(path: Path, model: ModelProto) -> Signature:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = tuple(_spec(path, value) for value in model.graph.input if value.name not in weights)
@@ -228,6 +296,12 @@ def _constants(model: ModelProto) -> list[TensorProto]:
     return tensors
 
 
+def _dtype_name(tensor: TensorProto) -> str:
+    from onnx import helper
+
+    return str(helper.tensor_dtype_to_np_dtype(tensor.data_type).name)
+
+
 def _is_weight(tensor: TensorProto) -> bool:
     import numpy as np
     from onnx import helper
@@ -235,3 +309,14 @@ def _is_weight(tensor: TensorProto) -> bool:
     dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     small = dtype.itemsize == 1 and dtype != np.bool_
     return (dtype.kind in "fV" or small) and math.prod(tensor.dims) > 0 and (bool(tensor.dims) or small)
+
+
+def _listed_numbers(node: NodeProto) -> int:
+    """Numbers learnt that an operator of `ai.onnx.ml` lists in its attributes; leaves of trees have no threshold."""
+    count = 0
+    for attribute in node.attribute:
+        if attribute.name == "nodes_modes":
+            count -= list(attribute.strings).count(b"LEAF")
+        elif attribute.name != "nodes_hitrates":
+            count += len(attribute.floats)
+    return count

@@ -10,24 +10,32 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sartor.errors import ModelError, nearest
+from sartor.model.refused import refuse_pickle
 from sartor.model.values import Model
 from sartor.model.zoo import ARCHITECTURES, check
 
 _ZOO = re.compile(r"^zoo:\s*(?P<name>[\w.-]*)\s*(?:\((?P<knobs>.*)\))?\s*$")
 _CALLABLE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
-_ALLOWED = "zoo:NAME, a path that ends in .onnx, or package.module:callable"
+_ALLOWED = (
+    "zoo:NAME, sklearn:CLASS, a path that ends in .onnx, .pt2 or .keras, a Hugging Face folder, "
+    "or package.module:callable"
+)
+_SUFFIXES = {".keras": "keras", ".pt2": "exported-program", ".onnx": "onnx"}
 _LONGEST_NAME = 40  # characters; names become parts of file names
 
 
 def open_model(reference: str, base: Path) -> Model:
-    """Read a model reference of a Need; ONNX files are checked, callables are not called yet.
+    """Read a model reference of a Need; files are checked, callables are not called yet.
 
     Args:
-        reference: `zoo:cnn(width=32)`, `path/to/model.onnx` or `package.module:callable`.
+        reference: `zoo:cnn(width=32)`, `path/to/model.onnx`, a Hugging Face folder, `model.pt2`, `model.keras`,
+            `sklearn:CLASS` or `package.module:callable`.
         base: the folder that paths and modules are relative to (that of the Need file).
 
     Raises:
-        ModelError: unknown kind, zoo name or knob; missing, damaged or unsupported ONNX file; no such module.
+        ModelError: unknown kind, zoo name or knob; a file or folder that is missing, damaged, not supported or
+            could run code when it is read; no such module.
+        MissingExtraError: a library that this kind of model needs is not installed.
     """
     reference = reference.strip()
     return _OPENERS[_kind(reference, base)](reference, base)
@@ -46,13 +54,21 @@ def slug(text: str) -> str:
 def _kind(reference: str, base: Path) -> str:
     if reference.startswith("zoo:"):
         return "zoo"
-    if Path(reference).suffix.lower() == ".onnx":
-        return "onnx"
+    if reference.startswith("sklearn:"):
+        return "sklearn"
+    refuse_pickle(reference)
+    path = base / Path(reference).expanduser()
+    if (path / "config.json").is_file():
+        return "huggingface"
+    if Path(reference).suffix.lower() in _SUFFIXES:
+        return _SUFFIXES[Path(reference).suffix.lower()]
     if _CALLABLE.match(reference):
         return "torch"
     near = nearest(reference.partition("(")[0], ARCHITECTURES)
     hint = f"did you mean `zoo:{near.split('`')[1]}`?" if near else ""
-    if (base / reference).exists():
+    if path.is_dir():
+        hint = "a Hugging Face folder has a config.json; this folder has none"
+    elif path.exists():
         hint = "export the model to ONNX first, or name a callable that returns it"
     raise ModelError(f"`{reference}` is no model that can be opened", _ALLOWED, hint)
 
@@ -91,6 +107,30 @@ def _open_onnx(reference: str, base: Path) -> Model:
     return Model(slug(path.stem), reference, "onnx", False, content_hash(path), path=path)
 
 
+def _open_huggingface(reference: str, base: Path) -> Model:
+    from sartor.model.huggingface import open_huggingface
+
+    return open_huggingface(reference, base)
+
+
+def _open_exported_program(reference: str, base: Path) -> Model:
+    from sartor.model.exported_program import open_exported_program
+
+    return open_exported_program(reference, base)
+
+
+def _open_sklearn(reference: str, base: Path) -> Model:
+    from sartor.model.sklearn import open_sklearn
+
+    return open_sklearn(reference, base)
+
+
+def _open_keras(reference: str, base: Path) -> Model:
+    from sartor.model.keras import open_keras
+
+    return open_keras(reference, base)
+
+
 def _check_there(reference: str, path: Path) -> None:
     if path.is_file():
         return
@@ -105,9 +145,20 @@ def _check_there(reference: str, path: Path) -> None:
 
 
 def _open_callable(reference: str, base: Path) -> Model:
-    from sartor.model.torch import importable, require_torch
+    check_module(reference, base)
+    module, _, attribute = reference.partition(":")
+    last = module.rpartition(".")[2]
+    return Model(slug(f"{last}-{attribute}"), reference, "torch", False, code_hash(reference, base))
 
-    require_torch(reference)
+
+def check_module(reference: str, base: Path) -> None:
+    """Whether the outermost module of `package.module:callable` can be found; nothing of it is run.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    from sartor.model.torch import importable
+
     top = reference.partition(":")[0].partition(".")[0]
     with importable(base):
         # Only the outermost name is looked up: anything below it would run the user's code here.
@@ -120,9 +171,6 @@ def _open_callable(reference: str, base: Path) -> Model:
             f"a module in {base}, in the working directory or installed",
             nearest(top, beside),
         )
-    module, _, attribute = reference.partition(":")
-    last = module.rpartition(".")[2]
-    return Model(slug(f"{last}-{attribute}"), reference, "torch", False, code_hash(reference, base))
 
 
 def code_hash(target: str, base: Path) -> str:
@@ -153,4 +201,8 @@ _OPENERS: Mapping[str, Callable[[str, Path], Model]] = {
     "zoo": _open_zoo,
     "onnx": _open_onnx,
     "torch": _open_callable,
+    "sklearn": _open_sklearn,
+    "keras": _open_keras,
+    "huggingface": _open_huggingface,
+    "exported-program": _open_exported_program,
 }

@@ -19,6 +19,8 @@ from sartor.model.values import Model
 if TYPE_CHECKING:
     from torch import nn
 
+    from sartor.steps.prepared import Prepared
+
 _HERE = str(Path(__file__).parents[1])
 _INSTALL = "pip install 'sartor[torch]'"
 
@@ -33,27 +35,47 @@ def require_torch(needed_for: str) -> None:
         raise MissingExtraError("torch", needed_for, _INSTALL)
 
 
-def build_module(model: Model, input_shape: tuple[int, ...], outputs: int, base: Path) -> nn.Module:
-    """The module of a zoo model or of the user's callable, for rows of `input_shape` (without batch).
+def build_module(model: Model, example: Prepared, outputs: int, base: Path) -> nn.Module:
+    """The module of a zoo model, of a Hugging Face folder or of the user's callable.
 
-    A callable whose signature has `input_shape` or `classes` (or takes any keyword) is given them.
+    A callable whose signature has `classes` (or takes any keyword) is given `outputs`. One that has `input_shape`
+    is given the shape of one row without the batch, or a dictionary of shapes where rows have several arrays.
+
+    Args:
+        model: what was opened.
+        example: prepared rows such as the module has to take.
+        outputs: classes, or values of a regression.
+        base: the folder of the Need.
 
     Raises:
-        ModelError: an ONNX model, a callable that is missing or returns no module, data that does not fit.
-        MissingExtraError: torch is not installed.
+        ModelError: a model that no torch module is built for, a callable that is missing or returns no module,
+            a folder that transformers cannot load, data that does not fit.
+        MissingExtraError: torch or transformers is not installed.
         UserCodeError: the user's code raised.
     """
     require_torch(model.reference)
     if model.kind == "zoo":
         architecture = model.reference.removeprefix("zoo:").partition("(")[0].strip()
-        return zoo.build(architecture, input_shape, outputs, **dict(model.knobs))
+        return zoo.build(architecture, example, outputs, **dict(model.knobs))
     if model.kind == "torch":
-        return _build_from_callable(model.reference, input_shape, outputs, base)
-    raise ModelError(f"{model.reference} is a file, not built by torch", "zoo:... or package.module:callable")
+        return _build_from_callable(model.reference, example, outputs, base)
+    if model.kind == "huggingface":
+        from sartor.model.huggingface import build_huggingface
+
+        return build_huggingface(model, outputs)
+    raise ModelError(
+        f"{model.reference} is taken as it is, not built by torch",
+        "zoo:..., a Hugging Face folder or package.module:callable",
+    )
 
 
-def load_builder(target: str, base: Path) -> Callable[..., Any]:
+def load_builder(target: str, base: Path, returns: str = "a torch module") -> Callable[..., Any]:
     """Import `package.module:callable`; the working directory and `base` are importable.
+
+    Args:
+        target: `package.module:callable`.
+        base: the folder of the Need.
+        returns: what the callable is expected to return, for the error.
 
     Raises:
         ModelError: no such module or attribute, or it cannot be called.
@@ -68,7 +90,7 @@ def load_builder(target: str, base: Path) -> Callable[..., Any]:
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise ModelError(
             f"{module_name} {fault} `{attribute}`",
-            "a callable that returns a torch module",
+            f"a callable that returns {returns}",
             nearest(attribute, names),
         )
     builder: Callable[..., Any] = found
@@ -102,15 +124,17 @@ def importable(base: Path) -> Iterator[None]:
                 sys.path.remove(entry)
 
 
-def _build_from_callable(target: str, input_shape: tuple[int, ...], outputs: int, base: Path) -> nn.Module:
+def _build_from_callable(target: str, example: Prepared, outputs: int, base: Path) -> nn.Module:
     from torch import nn
 
     builder = load_builder(target, base)
-    offered = {"input_shape": input_shape, "classes": outputs}
+    shapes = example.row_shapes
+    offered = {"input_shape": next(iter(shapes.values())) if len(shapes) == 1 else shapes, "classes": outputs}
     with importable(base):
         built = call_builder(target, builder, **_accepted(builder, offered))
     if not isinstance(built, nn.Module):
-        raise ModelError(f"{target} returned {type(built).__name__}", "a torch.nn.Module", "return the module itself")
+        hint = f"write sklearn:{target}" if hasattr(built, "get_params") else "return the module itself"
+        raise ModelError(f"{target} returned {type(built).__name__}", "a torch.nn.Module", hint)
     return built
 
 

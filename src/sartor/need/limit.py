@@ -11,13 +11,18 @@ from sartor.units import Quantity, format_value, parse
 
 Operator = Literal["<=", ">="]
 
-# metric -> (operator of a floor or ceiling, tasks it belongs to)
+AGREEMENT = "agreement"
+# metric -> (operator of a floor or ceiling, tasks it belongs to; agreement belongs to all)
 QUALITY_METRICS: dict[str, tuple[Operator, str]] = {
     "accuracy": (">=", "classification"),
     "f1": (">=", "classification"),
     "auc": (">=", "classification"),
     "rmse": ("<=", "regression"),
+    AGREEMENT: (">=", ""),
 }
+DROPS = tuple(metric for metric in QUALITY_METRICS if metric != AGREEMENT)
+"""Metrics whose drop from the uncompressed model can be limited; agreement compares with it already."""
+
 # limit -> (operator, unit inside, example)
 PERFORMANCE_LIMITS: dict[str, tuple[Operator, str, str]] = {
     "latency_p50": ("<=", "s", "<= 2 ms"),
@@ -56,6 +61,11 @@ class Limit:
     def is_drop(self) -> bool:
         """Whether the limit compares with the uncompressed baseline."""
         return self.is_quality and self.name.endswith("_drop")
+
+    @property
+    def compares(self) -> bool:
+        """Whether the uncompressed model is what the limit compares with, which itself needs no test then."""
+        return self.is_drop or self.name == AGREEMENT
 
     @property
     def relative(self) -> bool:
@@ -116,8 +126,10 @@ def _dimension(unit: str) -> str:
 def _quality_limit(name: str, text: str | float, task: str) -> Limit:
     metric = name.removesuffix("_drop")
     custom = _CUSTOM.match(metric) is not None
+    if name == f"{AGREEMENT}_drop":
+        raise NeedError(f"`{name}: {text}`", f'agreement as a floor, such as `{AGREEMENT}: ">= 99%"`')
     if metric not in QUALITY_METRICS and not custom:
-        known = [*QUALITY_METRICS, *(f"{m}_drop" for m in QUALITY_METRICS), *PERFORMANCE_LIMITS]
+        known = [*QUALITY_METRICS, *(f"{m}_drop" for m in DROPS), *PERFORMANCE_LIMITS]
         raise NeedError(
             f"unknown limit `{name}`",
             ", ".join(known) + ", or your own metric as `package.module:function`",

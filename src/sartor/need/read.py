@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from sartor.errors import NeedError
-from sartor.need.limit import PERFORMANCE_LIMITS, QUALITY_METRICS
+from sartor.need.limit import DROPS, PERFORMANCE_LIMITS, QUALITY_METRICS
 from sartor.need.values import Need
 
 _LARGEST = 1 << 20  # characters; a Need has some hundreds
@@ -134,6 +134,7 @@ def need_schema() -> dict[str, Any]:
     limits: dict[str, Any] = {}
     for metric, (op, _) in QUALITY_METRICS.items():
         limits[metric] = {"type": "string", "examples": [f"{op} 0.95"]}
+    for metric in DROPS:
         limits[f"{metric}_drop"] = {"type": "string", "examples": ["<= 1 pt", "<= 1%"]}
     for limit, (_, _, example) in PERFORMANCE_LIMITS.items():
         limits[limit] = {"type": "string", "examples": [example]}

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from sartor.errors import NeedError, nearest
-from sartor.need.limit import Limit, parse_limit
+from sartor.need.limit import AGREEMENT, Limit, parse_limit
 from sartor.units import parse
 
 Task = Literal[
@@ -27,6 +27,7 @@ Task = Literal[
     "tabular-classification",
     "tabular-regression",
     "audio-classification",
+    "feature-extraction",
 ]
 
 
@@ -49,6 +50,18 @@ _one_or_many = BeforeValidator(lambda value: [value] if isinstance(value, str) e
 _mapping_of_source = BeforeValidator(lambda value: {"source": value} if isinstance(value, str) else value)
 
 
+def _named_columns(value: Any) -> Any:
+    names = [*value, *value.values()] if isinstance(value, dict) else value
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
+        return value
+    raise ValueError("a column, a list of columns, or a mapping such as `{user: userId, item: movieId}`")
+
+
+_columns = BeforeValidator(_named_columns)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +73,9 @@ class DataSpec(_Part):
     calibrate: str | None = Field(None, description="file with the rows for calibration")
     select: str | None = Field(None, description="file with the rows that the search may look at")
     confirm: str | None = Field(None, description="file with the rows kept for the proof")
-    input: str | None = Field(None, description="column or array of the inputs")
+    input: Annotated[str | tuple[str, ...] | dict[str, str] | None, _columns] = Field(
+        None, description="column or array of the inputs, a list of them, or a mapping of model inputs to them"
+    )
     label: str | None = Field(None, description="column or array of the labels")
     group: str | None = Field(None, description="column or array whose rows stay in one split")
     labels: tuple[str, ...] = Field((), description="class names in the order of the model's outputs")
@@ -102,11 +117,17 @@ class Need(_Part):
 
     task: Task
     model: Annotated[tuple[str, ...], _one_or_many] = Field(
-        min_length=1, description="zoo:mlp, zoo:cnn, zoo:resnet, path/to/model.onnx, package.module:function"
+        min_length=1,
+        description="zoo:NAME, a Hugging Face folder, .onnx, .pt2, .keras, sklearn:Estimator, package.module:function",
     )
     data: Annotated[DataSpec, _mapping_of_source]
-    preprocess: tuple[dict[str, Any], ...] | None = Field(None, description="declared steps, in order")
-    train: Literal["auto"] | bool | TrainSpec = Field("auto", description="auto: zoo models")
+    preprocess: tuple[dict[str, Any], ...] | None = Field(
+        None, description="declared steps, in order; default: what the model's folder declares, else arrays as they are"
+    )
+    output: str | None = Field(None, description="name of the output that is judged; default: the first that fits")
+    train: Literal["auto"] | bool | TrainSpec = Field(
+        "auto", description="auto: zoo models, and heads that do not fit the labels"
+    )
     require: dict[str, str | float] = Field(
         default_factory=dict, description="limits; empty: the fastest without measurable loss"
     )
@@ -144,13 +165,20 @@ class Need(_Part):
 
     @property
     def kind(self) -> Literal["classification", "regression"]:
-        """Whether labels are classes or numbers."""
-        return "regression" if self.task.endswith("regression") else "classification"
+        """Whether outputs are scores of classes or numbers."""
+        return "classification" if self.task.endswith("classification") else "regression"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether labels are needed: agreement with the uncompressed model needs none."""
+        return self.metric != AGREEMENT
 
     @property
     def metric(self) -> str:
         """The metric that quality is judged by; without a quality limit, the task's usual one."""
-        usual = "rmse" if self.kind == "regression" else "accuracy"
+        usual = {"classification": "accuracy", "regression": "rmse"}[self.kind]
+        if self.task == "feature-extraction":
+            usual = AGREEMENT
         return next((limit.metric for limit in self.limits if limit.is_quality), usual)
 
     def as_dict(self) -> dict[str, Any]:

@@ -83,6 +83,49 @@ class Plan:
     refusals: tuple[Refusal, ...]
 
 
+@dataclass(frozen=True)
+class RowShapes:
+    """What is known of the rows' shapes.
+
+    Attributes:
+        dynamic_batch: whether the model's batch dimension is symbolic.
+        symbolic: whether the model has other symbolic dimensions.
+        varies: whether the rows differ in length, along dimension 1.
+        length: the one length of rows that could differ in it but do not; 0 where there is no such dimension.
+    """
+
+    dynamic_batch: bool = True
+    symbolic: bool = False
+    varies: bool = False
+    length: int = 0
+
+    def policies(self, runtime: str) -> tuple[ShapePolicy, ...]:
+        """The shape policies that a runtime can be asked for."""
+        if not self.dynamic_batch:
+            return ("fixed",)
+        if self.varies:
+            return ("dynamic", "buckets") if runtime == "openvino" else ("dynamic",)
+        return ("fixed", "dynamic") if self.length or not self.symbolic else ("dynamic",)
+
+    def refusals(self, model: str) -> list[Refusal]:
+        """The shape policies that are left out, with the reason."""
+        found = []
+        if self.varies:
+            found.append(Refusal("shape policy fixed", f"rows of {model} differ in length"))
+            found.append(
+                Refusal(
+                    "shape policy buckets in onnxruntime", "nothing is compiled per shape: padding would only add work"
+                )
+            )
+        else:
+            found.append(Refusal("shape policy buckets", f"all rows of {model} have one shape"))
+            if self.symbolic and not self.length:
+                found.append(Refusal("shape policy fixed", f"{model} has a symbolic size beside the batch"))
+        if not self.dynamic_batch:
+            found.append(Refusal("shape policy dynamic", f"the batch of {model} is a constant of its file"))
+        return found
+
+
 def enumerate_candidates(
     model: str,
     options: Sequence[Option],
@@ -90,8 +133,7 @@ def enumerate_candidates(
     *,
     cores: int,
     batch: int,
-    fixed_rows: bool,
-    dynamic_batch: bool,
+    rows: RowShapes,
 ) -> Plan:
     """All candidates of one model.
 
@@ -101,36 +143,28 @@ def enumerate_candidates(
         precisions: (runtime, precision, why not or None) for every runtime and precision.
         cores: physical cores that this process may use.
         batch: rows of one call.
-        fixed_rows: whether the model's input has no symbolic dimension but the batch.
-        dynamic_batch: whether the model's batch dimension is symbolic.
+        rows: the shapes of the rows, which say what policies there are.
     """
     refusals = [
         Refusal(f"{option.recipe.label} in {option.runtime}", option.why_not) for option in options if option.why_not
     ]
     refusals += [Refusal(f"{precision} arithmetic in {runtime}", why) for runtime, precision, why in precisions if why]
-    refusals.append(Refusal("shape policy buckets", f"all rows of {model} have one shape"))
-    if not fixed_rows:
-        refusals.append(Refusal("shape policy fixed", f"{model} has a symbolic size beside the batch"))
+    refusals += rows.refusals(model)
     computable = [(runtime, precision) for runtime, precision, why in precisions if why is None]
-    if not dynamic_batch:
-        refusals.append(Refusal("shape policy dynamic", f"the batch of {model} is a constant of its file"))
-    shapes = _shape_policies(fixed_rows, dynamic_batch)
     candidates = tuple(
-        Candidate(model, option.recipe, option.runtime, Settings(precision, threads, shape, batch))
+        Candidate(model, option.recipe, option.runtime, _settings(precision, threads, shape, batch, rows))
         for option in options
         if option.why_not is None
         for runtime, precision in computable
         if runtime == option.runtime
         for threads in thread_counts(cores)
-        for shape in shapes
+        for shape in rows.policies(runtime)
     )
     return Plan(candidates, tuple(refusals))
 
 
-def _shape_policies(fixed_rows: bool, dynamic_batch: bool) -> tuple[ShapePolicy, ...]:
-    if not dynamic_batch:
-        return ("fixed",)
-    return ("fixed", "dynamic") if fixed_rows else ("dynamic",)
+def _settings(precision: Precision, threads: int, shape: ShapePolicy, batch: int, rows: RowShapes) -> Settings:
+    return Settings(precision, threads, shape, batch, rows.length if shape == "fixed" else 0)
 
 
 def thread_counts(cores: int) -> tuple[int, ...]:

@@ -51,10 +51,12 @@ class OnnxRuntime:
         refused = self.why_not(settings.precision)
         if refused:
             raise CandidateError("unsupported", refused)
+        if settings.shape == "buckets":
+            raise CandidateError("unsupported", "ONNX Runtime compiles nothing per shape, so buckets only add padding")
         options = _options(settings.threads)
         if settings.shape == "fixed":
-            for name in _batch_dimensions(path, settings.batch):
-                options.add_free_dimension_override_by_name(name, settings.batch)
+            for name, size in _free_dimensions(path, settings.batch, settings.length).items():
+                options.add_free_dimension_override_by_name(name, size)
         return _OnnxSession(_open(path, options))
 
 
@@ -119,18 +121,21 @@ def _open(path: Path, options: Any) -> Any:
         raise load_refusal("ONNX Runtime", error) from error
 
 
-def _batch_dimensions(path: Path, rows: int) -> set[str]:
-    """Names of the symbolic first dimensions.
+def _free_dimensions(path: Path, rows: int, length: int) -> dict[str, int]:
+    """Sizes of the symbolic first dimensions, and of the second ones if there is a `length`, by their names.
 
     An unoptimised session reads them: cheaper in memory and start-up than importing onnx for it.
     """
     options = _options(1)
     options.graph_optimization_level = _library().GraphOptimizationLevel.ORT_DISABLE_ALL
-    first = [node.shape[0] for node in _open(path, options).get_inputs() if node.shape]
+    shapes = [node.shape for node in _open(path, options).get_inputs() if node.shape]
+    first = [shape[0] for shape in shapes]
     other = next((size for size in first if isinstance(size, int) and size != rows), None)
     if other is not None:
         raise CandidateError("unsupported", f"the file is fixed to {other} rows, {rows} were asked for")
-    return {name for name in first if isinstance(name, str)}
+    second = [shape[1] for shape in shapes if length and len(shape) > 1]
+    named = {name: length for name in second if isinstance(name, str)}
+    return named | {name: rows for name in first if isinstance(name, str)}
 
 
 def _expected(node: Any) -> ExpectedInput:

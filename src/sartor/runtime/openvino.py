@@ -47,16 +47,53 @@ class OpenVino:
         core = _library().Core()
         try:
             model = core.read_model(str(path))
-            if settings.shape == "fixed":
-                _fix_rows(model, settings.batch)
-            compiled = core.compile_model(model, _DEVICE, _configuration(settings))
         except RuntimeError as error:
             raise load_refusal("OpenVINO", error) from error
-        session = _OpenVinoSession(compiled)
-        if session.precision() != settings.precision:
-            detail = f"OpenVINO compiled for {session.precision()}, {settings.precision} was asked for"
-            raise CandidateError("wrong-output", detail)
-        return session
+        if settings.shape == "buckets":
+            return _BucketSession(core, model, settings)
+        return _compile(core, model, settings, settings.length)
+
+
+def _compile(core: Any, model: Any, settings: Settings, length: int) -> _OpenVinoSession:
+    try:
+        if settings.shape != "dynamic":
+            _fix_shape(model, settings.batch, length)
+        compiled = core.compile_model(model, _DEVICE, _configuration(settings))
+    except RuntimeError as error:
+        raise load_refusal("OpenVINO", error) from error
+    session = _OpenVinoSession(compiled)
+    if session.precision() != settings.precision:
+        detail = f"OpenVINO compiled for {session.precision()}, {settings.precision} was asked for"
+        raise CandidateError("wrong-output", detail)
+    return session
+
+
+@final
+class _BucketSession:
+    """One compiled model for each length that comes, made when it first comes."""
+
+    def __init__(self, core: Any, model: Any, settings: Settings) -> None:
+        self._core, self._model, self._settings = core, model, settings
+        self._varying = [
+            _expected(port).name
+            for port in model.inputs
+            if len(port.partial_shape) > 1 and port.partial_shape[1].is_dynamic
+        ]
+        if not self._varying:
+            raise CandidateError("unsupported", "no input has a length that varies")
+        self._sessions: dict[int, _OpenVinoSession] = {}
+
+    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """As `_OpenVinoSession.run`; all inputs that vary have one length."""
+        length = inputs[self._varying[0]].shape[1]
+        session = self._sessions.get(length)
+        if session is None:
+            session = self._sessions[length] = _compile(self._core, self._model.clone(), self._settings, length)
+        return session.run(inputs)
+
+    def precision(self) -> str:
+        """As asked for: each compilation is checked when it is made."""
+        return self._settings.precision
 
 
 @final
@@ -121,7 +158,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _fix_rows(model: Any, rows: int) -> None:
+def _fix_shape(model: Any, rows: int, length: int) -> None:
     shapes = {port: port.partial_shape for port in model.inputs}
     for shape in shapes.values():
         if len(shape) and shape[0].is_static and shape[0].get_length() != rows:
@@ -129,6 +166,8 @@ def _fix_rows(model: Any, rows: int) -> None:
             raise CandidateError("unsupported", detail)
         if len(shape):
             shape[0] = rows
+        if length and len(shape) > 1 and shape[1].is_dynamic:
+            shape[1] = length
     model.reshape(shapes)
 
 

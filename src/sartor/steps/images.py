@@ -1,16 +1,17 @@
-"""Steps on images: decode what a user has, and resize. Pillow does the work, loaded when needed."""
+"""Decode the images that a user has. Pillow does the work, loaded when needed."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sartor.errors import InputError, nearest
 from sartor.steps.base import Array
+from sartor.steps.resize import Resize, resampling
 from sartor.steps.shapes import read_sizes
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class DecodeImage:
     def _decode(self, item: Any) -> Array:
         image = _open(item).convert(self.mode)
         if self.size is not None:
-            image = image.resize((self.size[1], self.size[0]), _bilinear())
+            image = image.resize((self.size[1], self.size[0]), resampling("bilinear"))
         pixels = np.asarray(image, dtype=np.uint8)
         return pixels[np.newaxis] if self.mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -132,49 +133,3 @@ def _as_bytes(batch: Array) -> Array:
 
 def _within_bytes(batch: Array) -> bool:
     return bool(np.isfinite(batch).all() and batch.min() >= 0 and batch.max() <= 255)
-
-
-def _bilinear() -> Any:
-    from PIL import Image
-
-    return Image.Resampling.BILINEAR
-
-
-@dataclass(frozen=True)
-class Resize:
-    """Bilinear, as Pillow does it (with its smoothing when an image shrinks)."""
-
-    height: int
-    width: int
-
-    @classmethod
-    def read(cls, given: Any) -> Resize:
-        """From `[height, width]`."""
-        return cls(*read_sizes(given, "resize", 2))
-
-    def apply(self, batch: Array) -> Array:
-        """(n, c, h, w) -> (n, c, height, width); uint8 stays uint8, other numbers become float32."""
-        if batch.ndim != 4:
-            raise InputError(
-                f"resize: a batch of shape {batch.shape}",
-                "(n, channels, height, width)",
-                "add a reshape step, such as reshape: [1, 28, 28], before it",
-            )
-        planes = batch if batch.dtype == np.uint8 else batch.astype(np.float32)
-        rows, channels, height, width = batch.shape
-        if (height, width) == (self.height, self.width):
-            return cast(Array, planes)
-        resized = np.empty((rows * channels, self.height, self.width), dtype=planes.dtype)
-        for index, plane in enumerate(planes.reshape(-1, height, width)):
-            resized[index] = self._plane(plane)
-        return resized.reshape(rows, channels, self.height, self.width)
-
-    def _plane(self, plane: Array) -> Array:
-        from PIL import Image
-
-        image = Image.fromarray(np.ascontiguousarray(plane))
-        return np.asarray(image.resize((self.width, self.height), _bilinear()))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The form of the Need."""
-        return {"resize": [self.height, self.width]}

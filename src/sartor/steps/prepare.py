@@ -1,4 +1,4 @@
-"""Run steps: over arrays (`apply_steps`), or over what a user has (`prepare`)."""
+"""Run steps over arrays: `apply_steps` over rows that are there, `prepare` over what a user has for one input."""
 
 from __future__ import annotations
 
@@ -10,38 +10,59 @@ from numpy.typing import DTypeLike
 
 from sartor.errors import InputError
 from sartor.steps.arithmetic import Standardise, fit_standardise
+from sartor.steps.audio import one_length
 from sartor.steps.base import Array, Step
-from sartor.steps.images import CHANNELS, DecodeImage, Resize, is_image
+from sartor.steps.images import CHANNELS, DecodeImage, is_image
+from sartor.steps.prepared import Prepared
+from sartor.steps.resize import CenterCrop, Resize, ResizeShortest
+from sartor.steps.specs import RowShape, cast_to, fits, wrong_shape
 
-RowShape = Sequence[int | str | None]  # a name or None stands for any size
+_ON_IMAGES = (DecodeImage, Resize, ResizeShortest, CenterCrop)
 
 
 def apply_steps(steps: Sequence[Step], inputs: Array) -> Array:
-    """Run `steps` over a batch (n, ...).
+    """Run `steps` over a batch (n, ...), or over (n,) clips of sound.
 
     Returns:
         (n, ...) float32; arrays of int32 or int64 that no step turned into float stay as they are,
         since those are token ids.
 
     Raises:
-        InputError: a step cannot work on the shape it meets.
+        InputError: a step cannot work on the shape it meets, clips that no step brought to one length, texts,
+            or a `tokenise` step, which gives several arrays (`prepare_rows` takes it).
     """
     batch = inputs
     for step in steps:
-        batch = step.apply(batch)
+        batch = _applied(step, batch)
+    batch = one_length(_no_texts(batch))
     return batch if batch.dtype in (np.int32, np.int64) else batch.astype(np.float32, copy=False)
 
 
 def fit_steps(steps: Sequence[Step], train_inputs: Array) -> tuple[Step, ...]:
     """Fit every `standardise` that has no values yet on train rows, after the steps before it."""
-    fitted: list[Step] = []
-    batch = train_inputs
-    for position, step in enumerate(steps):
-        known = fit_standardise(batch) if isinstance(step, Standardise) and not step.fitted else step
-        fitted.append(known)
-        if position + 1 < len(steps):
-            batch = known.apply(batch)
+    fitted: list[Step] = list(steps)
+    waiting = [position for position, step in enumerate(steps) if isinstance(step, Standardise) and not step.fitted]
+    batch, done = train_inputs, 0
+    for position in waiting:
+        for step in fitted[done:position]:
+            batch = _applied(step, batch)
+        fitted[position], done = fit_standardise(one_length(_no_texts(batch))), position
     return tuple(fitted)
+
+
+def _applied(step: Step, batch: Array) -> Array:
+    result = step.apply(batch)
+    if isinstance(result, Prepared):
+        raise InputError(
+            "tokenise beside other steps", "tokenise alone: it gives what the model takes", "remove the other steps"
+        )
+    return result
+
+
+def _no_texts(batch: Array) -> Array:
+    if batch.dtype.kind == "U" or (batch.dtype == object and any(isinstance(item, str) for item in batch[:1])):
+        raise InputError("texts where numbers are expected", "numbers", "let `preprocess` be a tokenise step")
+    return batch
 
 
 def prepare(
@@ -75,9 +96,9 @@ def prepare(
     """
     images = _images(value)
     prepared = _prepare_images(steps, images) if images else _prepare_numbers(steps, value, row_shape)
-    if not _fits(prepared.shape[1:], row_shape):
-        raise _wrong_shape(prepared.shape[1:], row_shape)
-    return _cast(prepared, np.dtype(dtype))
+    if not fits(prepared.shape[1:], row_shape):
+        raise wrong_shape(prepared.shape[1:], row_shape)
+    return cast_to(prepared, dtype)
 
 
 def _images(value: Any) -> list[Any]:
@@ -92,9 +113,10 @@ def _prepare_images(steps: Sequence[Step], images: list[Any]) -> Array:
     if not steps or not isinstance(steps[0], DecodeImage):
         shown = "bytes" if isinstance(images[0], (bytes, bytearray)) else repr(images[0])
         raise InputError(
-            f"an image or text ({shown}) where numbers are expected",
+            f"a file or text ({shown}) where numbers are expected",
             "an array or nested lists of numbers",
-            "if these are images, let `preprocess` begin with decode_image",
+            "for images let `preprocess` begin with decode_image, for sounds with decode_audio; for texts let it be "
+            "tokenise",
         )
     # One by one: files of several sizes only fit into one array after a resize.
     rows = [apply_steps(steps[1:], steps[0].apply([image])) for image in images]
@@ -104,83 +126,62 @@ def _prepare_images(steps: Sequence[Step], images: list[Any]) -> Array:
 
 
 def _prepare_numbers(steps: Sequence[Step], value: Any, row_shape: RowShape | None) -> Array:
-    numbers = _numbers(value)
+    found = numbers(value)
     problems: list[InputError] = []
-    for batch in _readings(steps, numbers, row_shape):
+    for batch in _readings(steps, found, row_shape):
         try:
             prepared = apply_steps(steps, batch)
         except InputError as problem:
             problems.append(problem)
             continue
-        if _fits(prepared.shape[1:], row_shape):
+        if fits(prepared.shape[1:], row_shape):
             return prepared
     if row_shape is None:
         raise problems[0]
-    raise _wrong_shape(numbers.shape, row_shape, problems[0].came if problems else "")
+    raise wrong_shape(found.shape, row_shape, problems[0].came if problems else "")
 
 
-def _readings(steps: Sequence[Step], numbers: Array, row_shape: RowShape | None) -> list[Array]:
-    """The ways to read `numbers` as a batch, the first that fits wins."""
-    one_row = numbers[np.newaxis]
-    if steps and isinstance(steps[0], (DecodeImage, Resize)):
-        return _image_readings(numbers, steps[0])
+def _readings(steps: Sequence[Step], found: Array, row_shape: RowShape | None) -> list[Array]:
+    """The ways to read numbers as a batch, the first that fits wins."""
+    one_row = found[np.newaxis]
+    if steps and isinstance(steps[0], _ON_IMAGES):
+        return _image_readings(found, steps[0])
     if row_shape is not None:
-        return [numbers, one_row] if numbers.ndim else [one_row, one_row[np.newaxis]]
-    if numbers.ndim == 0:
-        return [numbers.reshape(1, 1)]
-    return [one_row] if numbers.ndim == 1 else [numbers]
+        return [found, one_row] if found.ndim else [one_row, one_row[np.newaxis]]
+    if found.ndim == 0:
+        return [found.reshape(1, 1)]
+    return [one_row] if found.ndim == 1 else [found]
 
 
-def _image_readings(numbers: Array, step: Step) -> list[Array]:
+def _image_readings(found: Array, step: Step) -> list[Array]:
     channels = CHANNELS[step.mode] if isinstance(step, DecodeImage) else None
-    if numbers.ndim == 2:
-        return [numbers[np.newaxis, np.newaxis]]
-    if numbers.ndim == 3 and channels in (None, numbers.shape[0]):
-        return [numbers[np.newaxis]]
-    if numbers.ndim == 3 and numbers.shape[2] == channels:
-        return [numbers.transpose(2, 0, 1)[np.newaxis]]
-    if numbers.ndim == 4 and numbers.shape[3] == channels != numbers.shape[1]:
-        return [numbers.transpose(0, 3, 1, 2)]
-    return [numbers]
+    if found.ndim == 2:
+        return [found[np.newaxis, np.newaxis]]
+    if found.ndim == 3 and channels in (None, found.shape[0]):
+        return [found[np.newaxis]]
+    if found.ndim == 3 and found.shape[2] == channels:
+        return [found.transpose(2, 0, 1)[np.newaxis]]
+    if found.ndim == 4 and found.shape[3] == channels != found.shape[1]:
+        return [found.transpose(0, 3, 1, 2)]
+    return [found]
 
 
-def _numbers(value: Any) -> Array:
+def numbers(value: Any) -> Array:
+    """An array, or nested lists of one shape.
+
+    Raises:
+        InputError: lists of several shapes, no numbers, no rows, or NaN or infinity.
+    """
     try:
-        numbers = np.asarray(value)
+        found = np.asarray(value)
     except (ValueError, TypeError) as reason:
         raise InputError(
             f"rows that do not form an array: {reason}", "rows of one shape", "give every row the same length"
         ) from None
-    if numbers.dtype.kind not in "biuf":
-        raise InputError(f"values of type {numbers.dtype}", "numbers", "the steps here take numbers only")
-    if numbers.size == 0:
-        raise InputError(f"an empty array of shape {numbers.shape}", "at least one row")
-    if not np.isfinite(numbers).all():
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"values of type {found.dtype}", "numbers", "the steps here take numbers only")
+    if found.size == 0:
+        raise InputError(f"an empty array of shape {found.shape}", "at least one row")
+    if not np.isfinite(found).all():
         raise InputError("NaN or infinity in the input", "finite numbers", "fill or remove such values")
-    return numbers
-
-
-def _fits(row: tuple[int, ...], row_shape: RowShape | None) -> bool:
-    if row_shape is None:
-        return True
-    sizes = zip(row, row_shape, strict=False)
-    return len(row) == len(row_shape) and all(not isinstance(want, int) or got == want for got, want in sizes)
-
-
-def _wrong_shape(got: tuple[int, ...], row_shape: RowShape | None, problem: str = "") -> InputError:
-    expected = ", ".join(str(size) if size is not None else "any" for size in row_shape or ())
-    reason = f" ({problem})" if problem else ""
-    return InputError(
-        f"got shape {got}{reason}",
-        f"expected rows of shape ({expected}), one or many",
-        "check the input's shape",
-    )
-
-
-def _cast(batch: Array, dtype: np.dtype[Any]) -> Array:
-    if batch.dtype == dtype:
-        return batch
-    cast = batch.astype(dtype)
-    if dtype.kind in "iu" and not np.array_equal(cast, batch):
-        raise InputError("fractions where the model takes whole numbers", f"{dtype} values")
-    return cast
+    return found

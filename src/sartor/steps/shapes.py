@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from sartor.errors import InputError
+from sartor.errors import InputError, nearest
 from sartor.steps.base import Array
 
 
@@ -22,6 +23,35 @@ def read_sizes(given: Any, step: str, count: int | None = None) -> tuple[int, ..
         example = "[1, 28, 28]" if count is None else "[224, 224] (height, width)"
         raise InputError(f"{step}: {given!r}", f"a list of {wanted}", f"such as {step}: {example}")
     return tuple(given)
+
+
+def read_count(given: Any, step: str, key: str) -> int:
+    """One positive whole number.
+
+    Raises:
+        InputError: anything else.
+    """
+    if type(given) is not int or given <= 0:
+        raise InputError(f"{step}: {key} is {given!r}", "a positive whole number")
+    return given
+
+
+def read_keys(given: Any, step: str, required: Sequence[str], optional: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The settings of a step, which must have exactly the keys that it knows.
+
+    Raises:
+        InputError: no mapping, a key missing, or an unknown key (the nearest is in the hint).
+    """
+    known = (*required, *optional)
+    if not isinstance(given, Mapping):
+        raise InputError(f"{step}: {given!r}", f"the keys {', '.join(known)}")
+    unknown = next((key for key in given if key not in known), None)
+    if unknown is not None:
+        raise InputError(f"{step}: unknown key `{unknown}`", ", ".join(known), nearest(str(unknown), known))
+    missing = next((key for key in required if key not in given), None)
+    if missing is not None:
+        raise InputError(f"{step} without `{missing}`", f"the keys {', '.join(required)}", f"add `{missing}`")
+    return given
 
 
 @dataclass(frozen=True)

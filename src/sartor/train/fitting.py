@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,20 +14,19 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sartor.errors import CandidateError, ModelError
-from sartor.model.torch import call_builder
+from sartor.train.feeding import Feed
 from sartor.train.objective import Classification, Objective, Regression
-from sartor.train.pace import Pace, rate_factor
-from sartor.train.rows import Rows, batches, gather, hold_out, shift
+from sartor.train.pace import Pace
+from sartor.train.rows import Rows, batches, hold_out, in_chunks, typical
 from sartor.train.settings import Derived, derive
 from sartor.train.threads import thread_choice
 from sartor.train.values import EpochFigures, Progress, TrainedModel, TrainingJob
 
-_WEIGHT_DECAY = 0.05  # Loshchilov and Hutter 2019, arXiv 1711.05101; on matrices and kernels only
 _LARGEST_GRADIENT = 5.0  # norm; a rare wild batch must not undo an epoch
 _SCORED_ROWS = 512  # rows at a time when scoring
+_SCORED_BATCHES = 4  # or so many batches, whose memory is less than a training step's: nothing is kept
 _REPORT_S = 0.5
 _PATIENCE_SHARE, _LEAST_PATIENCE = 0.5, 10  # epochs without a better score before stopping
-_SHIFTED_SIDE = 16  # pixels; smaller pictures lose too much when they are moved
 
 Report = Callable[[Progress], None]
 Clock = Callable[[], float]
@@ -54,12 +53,12 @@ class _Run:
     """What stays the same from step to step."""
 
     job: TrainingJob
+    feed: Feed
     module: nn.Module
     objective: Objective
     chosen: Derived
     fitted: Rows
-    held: Rows
-    layout: torch.memory_format
+    held: Sequence[Rows]
     generator: np.random.Generator
     optimizer: torch.optim.Optimizer
     pace: Pace
@@ -106,12 +105,12 @@ def _torch_settings(job: TrainingJob) -> Iterator[None]:
 def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
     started = clock()
     fitted, held = hold_out(job)
-    # Convolutions of this kind of CPU run faster with the channels last.
-    layout = torch.channels_last if job.inputs.ndim == 4 else torch.contiguous_format
+    feed = Feed.of(job)
     module = job.build().float().requires_grad_(True)
-    module.to(memory_format=layout)  # type: ignore[call-overload]
-    flop = _check_outputs(module, job, fitted)
-    chosen = derive(job.settings, len(fitted), flop, job.threads, _bfloat16_runs())
+    module.to(memory_format=feed.layout)  # type: ignore[call-overload]
+    flop = _check_outputs(module, job, feed, fitted)
+    weights = sum(weight.numel() for weight in module.parameters())
+    chosen = derive(job.settings, len(fitted), flop, job.threads, _bfloat16_runs(), weights)
     threads = thread_choice(chosen.threads)
     torch.set_num_threads(next(threads))
     steps = max(len(fitted) // chosen.batch, 1)
@@ -119,24 +118,23 @@ def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
     pace = Pace(steps, chosen.epochs, job.settings.time_limit_s, len(held) / (3 * chosen.batch), clock, started)
     objective = _objective(job, fitted)
     generator = np.random.default_rng([job.seed, 1])  # another stream than that of the held-out slice
-    optimizer = _optimizer(module, chosen.learning_rate)
-    return _Run(job, module, objective, chosen, fitted, held, layout, generator, optimizer, pace, threads, report)
+    optimizer = _optimizer(module, chosen)
+    chunks = in_chunks(held, min(_SCORED_ROWS, _SCORED_BATCHES * chosen.batch), job.inputs.lengths)
+    return _Run(job, feed, module, objective, chosen, fitted, chunks, generator, optimizer, pace, threads, report)
 
 
 def _objective(job: TrainingJob, fitted: Rows) -> Objective:
     if job.kind == "classification":
         return Classification(job.settings.label_smoothing)
-    return Regression.of(job.labels[fitted])
+    return Regression.of(job.labels[fitted], job.output)
 
 
-def _check_outputs(module: nn.Module, job: TrainingJob, fitted: Rows) -> float:
-    """FLOP of one row, after checking that the outputs fit the labels."""
+def _check_outputs(module: nn.Module, job: TrainingJob, feed: Feed, fitted: Rows) -> float:
+    """FLOP of a typical row, after checking that the outputs fit the labels."""
     name = f"{type(module).__name__}.forward"
-    rows = torch.from_numpy(gather(job.inputs, fitted[:2]))
+    rows = typical(fitted, 2, job.inputs.lengths)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        outputs = call_builder(name, module.eval(), rows)
-    if not isinstance(outputs, Tensor):
-        raise ModelError(f"{name} returned {type(outputs).__name__}", "one tensor (batch, outputs)")
+        outputs = feed.call_checked(module.eval(), feed.read(rows))
     fits = outputs.shape == (len(rows), job.outputs)
     if not fits and not (job.kind == "regression" and outputs.numel() == len(rows) * job.outputs):
         wanted = "classes" if job.kind == "classification" else "targets"
@@ -153,13 +151,13 @@ def _bfloat16_runs() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _optimizer(module: nn.Module, rate: float) -> torch.optim.Optimizer:
+def _optimizer(module: nn.Module, chosen: Derived) -> torch.optim.Optimizer:
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     groups = [
-        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": _WEIGHT_DECAY},
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": chosen.weight_decay},
         {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=chosen.learning_rate)
 
 
 def _patience(epochs: int) -> int:
@@ -170,11 +168,13 @@ def _epoch(run: _Run, number: int, validation: float | None, best: _Best) -> Epo
     run.module.train()
     total, steps, rate = 0.0, 0, 0.0
     reported = -math.inf
-    for rows in batches(run.fitted, run.chosen.batch, run.generator):
-        rate = run.chosen.learning_rate * rate_factor(run.pace.progress)
+    for rows in batches(run.fitted, run.chosen.batch, run.generator, run.job.inputs.lengths):
+        rate = run.chosen.learning_rate * run.chosen.schedule.factor(run.pace.progress)
         before = run.pace.seconds
         loss = _step(run, rows, rate)
-        torch.set_num_threads(run.threads.send(run.pace.seconds - before))
+        # Times of long batches and of short ones are compared per length.
+        taken = (run.pace.seconds - before) / run.feed.relative_length(rows)
+        torch.set_num_threads(run.threads.send(taken))
         steps += 1
         _check_finite(run, loss, number, steps)
         total += loss
@@ -185,7 +185,7 @@ def _epoch(run: _Run, number: int, validation: float | None, best: _Best) -> Epo
         if run.pace.finished:
             break
     before = run.pace.seconds
-    score, loss = _score(run)
+    score, loss = _score(run, lambda: run.report(_progress(run, number, total / steps, validation)))
     run.pace.validation_done(run.pace.seconds - before)
     best.offer(number, score if run.objective.higher_is_better else -score, loss, run.module)
     run.report(_progress(run, number, total / steps, score))
@@ -193,13 +193,10 @@ def _epoch(run: _Run, number: int, validation: float | None, best: _Best) -> Epo
 
 
 def _step(run: _Run, rows: Rows, rate: float) -> float:
-    images = gather(run.job.inputs, rows)
-    if images.ndim == 4:
-        images = shift(images, _shift_pixels(images.shape), run.generator)
-    inputs = torch.from_numpy(images).to(memory_format=run.layout)
+    inputs = run.feed.read(rows, run.generator)
     targets = run.objective.targets(run.job.labels[rows])
     with torch.autocast("cpu", torch.bfloat16, enabled=run.chosen.bfloat16):
-        outputs = run.module(inputs)
+        outputs = run.feed.call(run.module, inputs)
     loss = run.objective.loss(outputs, targets)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -208,10 +205,6 @@ def _step(run: _Run, rows: Rows, rate: float) -> float:
         group["lr"] = rate
     run.optimizer.step()
     return loss.item()
-
-
-def _shift_pixels(shape: tuple[int, ...]) -> int:
-    return 0 if min(shape[2:]) < _SHIFTED_SIDE else 1
 
 
 def _check_finite(run: _Run, loss: float, epoch: int, step: int) -> None:
@@ -223,17 +216,25 @@ def _check_finite(run: _Run, loss: float, epoch: int, step: int) -> None:
         )
 
 
-def _score(run: _Run) -> tuple[float, float]:
-    """(score, loss) on the held rows, in float32 as the exported model computes."""
+def _score(run: _Run, report: Callable[[], None]) -> tuple[float, float]:
+    """(score, loss) on the held rows, in float32 as the exported model computes.
+
+    On a machine so slow that the time limit passes meanwhile, on as many of them as were scored by then.
+    """
     run.module.eval()
-    outputs = []
+    outputs, scored, reported = list[Tensor](), list[Rows](), run.pace.seconds
     with torch.inference_mode():
-        for start in range(0, len(run.held), _SCORED_ROWS):
-            rows = gather(run.job.inputs, run.held[start : start + _SCORED_ROWS])
-            outputs.append(run.module(torch.from_numpy(rows).to(memory_format=run.layout)))
-        scored = torch.cat(outputs)
-        targets = run.objective.targets(run.job.labels[run.held])
-        return run.objective.score(scored, targets), run.objective.loss(scored, targets).item()
+        for place in np.random.default_rng(run.job.seed).permutation(len(run.held)):
+            if scored and run.pace.overdue:
+                break
+            outputs.append(run.feed.call(run.module, run.feed.read(run.held[place])))
+            scored.append(run.held[place])
+            if run.pace.seconds - reported >= _REPORT_S:
+                reported = run.pace.seconds
+                report()
+        found = torch.cat(outputs)
+        targets = run.objective.targets(run.job.labels[np.concatenate(scored)])
+        return run.objective.score(found, targets), run.objective.loss(found, targets).item()
 
 
 def _progress(run: _Run, epoch: int, loss: float, validation: float | None) -> Progress:

@@ -13,7 +13,10 @@ from sartor.train.values import Progress, TrainedModel, TrainingJob, TrainingSet
 def train(
     job: TrainingJob, report: Callable[[Progress], None], clock: Callable[[], float] = time.perf_counter
 ) -> TrainedModel:
-    """Train a module with AdamW, warm-up and cosine, keeping the weights that do best on a tenth of the rows.
+    """Train a module with AdamW, keeping the weights that do best on a tenth of the rows.
+
+    The learning rate warms up and falls to zero: as a cosine, or in a line where pretrained weights are fine-tuned.
+    Rows that differ in length share a batch with rows of similar length (`sartor.train.rows.batches`).
 
     Repeatable for equal seed, threads and kind of CPU, unless the time limit shortens the schedule or
     neighbours on the machine make one thread faster than several (weights then differ by rounding).

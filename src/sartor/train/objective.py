@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sartor.train.feeding import scores_of
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -43,19 +45,21 @@ class Regression:
     Attributes:
         mean: (outputs,) of the training targets.
         deviation: (outputs,) of the training targets.
+        output: the output of the module that is trained, where it gives several.
     """
 
     mean: Tensor
     deviation: Tensor
+    output: str = ""
     higher_is_better = False
 
     @classmethod
-    def of(cls, labels: NDArray[Any]) -> Regression:
-        """Standardise by the training rows `labels`, (rows,) or (rows, outputs)."""
+    def of(cls, labels: NDArray[Any], output: str = "") -> Regression:
+        """Standardise by the training rows' `labels`, (rows,) or (rows, outputs)."""
         columns = np.asarray(labels, dtype=np.float64).reshape(len(labels), -1)
         deviation = columns.std(0)
         deviation[deviation == 0] = 1.0  # a constant target stays itself
-        return cls(torch.from_numpy(columns.mean(0)), torch.from_numpy(deviation))
+        return cls(torch.from_numpy(columns.mean(0)), torch.from_numpy(deviation), output)
 
     def targets(self, labels: NDArray[Any]) -> Tensor:
         """(rows, outputs), standardised."""
@@ -79,25 +83,26 @@ class Regression:
                 head.weight.copy_((head.weight.double() * self.deviation[:, None]).float())
                 head.bias.copy_((head.bias.double() * self.deviation + self.mean).float())
             return module
-        return Rescaled(module, self.deviation.float(), self.mean.float())
+        return Rescaled(module, self.deviation.float(), self.mean.float(), self.output)
 
 
 class Rescaled(nn.Module):
-    """A module whose outputs, (rows, outputs) or (rows,), are scaled and shifted to real units."""
+    """A module whose scores, (rows, outputs) or (rows,), are scaled and shifted to real units; others are dropped."""
 
     scale: Tensor
     offset: Tensor
 
-    def __init__(self, module: nn.Module, scale: Tensor, offset: Tensor) -> None:
+    def __init__(self, module: nn.Module, scale: Tensor, offset: Tensor, output: str) -> None:
         super().__init__()
         self.module = module
+        self.output = output
         self.register_buffer("scale", scale)
         self.register_buffer("offset", offset)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """(rows, ...) -> (rows, outputs)."""
-        outputs: Tensor = self.module(rows)
-        return outputs.reshape(outputs.shape[0], -1) * self.scale + self.offset
+    def forward(self, *rows: Tensor, **named: Tensor) -> Tensor:
+        """What the module takes -> (rows, outputs)."""
+        scores = scores_of(self.module(*rows, **named), self.output, self.module)
+        return scores.reshape(scores.shape[0], -1) * self.scale + self.offset
 
 
 Objective = Classification | Regression

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 _WARM_STEPS = 3  # the first steps compile kernels and say nothing about the rest
 _WINDOW = 24  # recent steps that speed is read from: neighbours on the machine come and go
 _SAFETY = 0.97  # share of the limit that is planned for
-_RAMP = 0.05  # share of the schedule that warms up
+_LEAST = 0.05  # of the peak, in the very first steps
+_COMPILED_S = 2.0  # no kernel takes longer to compile: a first step that does is as slow as the rest will be
 
 
 class Pace:
@@ -40,7 +43,8 @@ class Pace:
         self.done = 0
         self.steps_left = float(steps_per_epoch * epochs)
         self._planned = steps_per_epoch * epochs
-        self._deadline_s = math.inf if limit_s is None else limit_s * _SAFETY
+        self._limit_s = math.inf if limit_s is None else limit_s
+        self._deadline_s = self._limit_s * _SAFETY
         self._validation_steps = validation_steps
         self._validation_s: float | None = None
         self._clock = clock
@@ -52,6 +56,11 @@ class Pace:
     def finished(self) -> bool:
         """Whether the schedule has reached its end."""
         return self.progress >= 1.0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the time limit has passed."""
+        return self.seconds > self._limit_s
 
     @property
     def seconds(self) -> float:
@@ -82,8 +91,9 @@ class Pace:
     def step_done(self) -> None:
         """Count one training step."""
         now = self._clock()
-        if self.done >= _WARM_STEPS:
-            self._recent.append(now - self._last)
+        taken = now - self._last
+        if self.done >= _WARM_STEPS or taken > _COMPILED_S:
+            self._recent.append(taken)
         self._last = now
         room = min(float(self._planned - self.done), self._affordable(now - self._start))
         self.progress = 1.0 if room <= 1 else self.progress + (1 - self.progress) / room
@@ -103,17 +113,29 @@ class Pace:
         if not self._recent or math.isinf(left):
             return math.inf
         # the step that just ended has been paid already
-        return 1 + left / (self.step_s + self.validation_s / self.steps_per_epoch)
+        return 1 + left // (self.step_s + self.validation_s / self.steps_per_epoch)
 
 
-def rate_factor(progress: float) -> float:
-    """Share of the peak learning rate: linear warm-up, then a cosine to zero.
+@dataclass(frozen=True)
+class Schedule:
+    """Share of the peak learning rate over a training: a linear rise, then a fall to zero.
 
-    Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983, eq. 5 (one cycle).
+    Attributes:
+        fall: `cosine` (Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983, eq. 5, one cycle) or `linear`.
+        ramp: share of the training that rises.
 
-    >>> [round(rate_factor(p), 3) for p in (0.0, 0.05, 0.525, 1.0)]
+    >>> [round(Schedule("cosine", 0.05).factor(p), 3) for p in (0.0, 0.05, 0.525, 1.0)]
     [0.05, 1.0, 0.5, 0.0]
+    >>> [round(Schedule("linear", 0.1).factor(p), 3) for p in (0.0, 0.05, 0.1, 0.325, 1.0)]
+    [0.05, 0.5, 1.0, 0.75, 0.0]
     """
-    if progress < _RAMP:
-        return max(progress / _RAMP, 0.05)
-    return 0.5 * (1 + math.cos(math.pi * (progress - _RAMP) / (1 - _RAMP)))
+
+    fall: Literal["cosine", "linear"]
+    ramp: float
+
+    def factor(self, progress: float) -> float:
+        """The share at a progress from 0 to 1."""
+        if progress < self.ramp:
+            return max(progress / self.ramp, _LEAST)
+        fallen = (progress - self.ramp) / (1 - self.ramp)
+        return 1 - fallen if self.fall == "linear" else 0.5 * (1 + math.cos(math.pi * fallen))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from sartor.train.values import TrainingJob
 Rows = NDArray[np.int64]
 _HELD_SHARE = 0.1
 _FEWEST_ROWS = 2
+_POOL = 50  # batches whose rows are sorted by length together
 
 
 def hold_out(job: TrainingJob) -> tuple[Rows, Rows]:
@@ -39,16 +39,41 @@ def hold_out(job: TrainingJob) -> tuple[Rows, Rows]:
     return order[~held], order[held]
 
 
-def batches(rows: Rows, batch: int, generator: np.random.Generator) -> Iterator[Rows]:
-    """One epoch in random order; an incomplete last batch is left out, other rows fall in it each time."""
-    order = generator.permutation(rows)
-    for start in range(0, len(order) - batch + 1, batch):
+def batches(
+    rows: Rows, batch: int, generator: np.random.Generator, lengths: NDArray[np.int64] | None = None
+) -> Iterator[Rows]:
+    """One epoch in random order; an incomplete last batch is left out, other rows fall in it each time.
+
+    Rows that differ in length are sorted by it within pools of 50 batches, and the batches then shuffled:
+    a batch is padded to its longest row, and the padding costs as much time as the rest. Who shares a
+    batch with whom stays random, among rows of similar length.
+
+    Args:
+        rows: (r,) row numbers.
+        batch: rows of one batch.
+        generator: of the order.
+        lengths: (n,) of all rows of the data, not only of `rows`; None when all rows have one shape.
+    """
+    order = generator.permutation(rows)[: len(rows) // batch * batch]
+    if lengths is not None:
+        pools = [order[start : start + _POOL * batch] for start in range(0, len(order), _POOL * batch)]
+        order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        order = generator.permutation(order.reshape(-1, batch)).reshape(-1)
+    for start in range(0, len(order), batch):
         yield order[start : start + batch]
 
 
-def gather(inputs: NDArray[Any], rows: Rows) -> NDArray[np.float32]:
-    """(rows, ...) float32, contiguous, read from an array that may be memory-mapped."""
-    return np.ascontiguousarray(inputs[rows], dtype=np.float32)
+def in_chunks(rows: Rows, size: int, lengths: NDArray[np.int64] | None = None) -> list[Rows]:
+    """All rows in chunks of at most `size`, each of similar lengths."""
+    order = rows if lengths is None else rows[np.argsort(lengths[rows], kind="stable")]
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def typical(rows: Rows, count: int, lengths: NDArray[np.int64] | None = None) -> Rows:
+    """A few rows to judge the cost of all by: those whose length is nearest to the mean."""
+    if lengths is None:
+        return rows[:count]
+    return rows[np.argsort(np.abs(lengths[rows] - lengths[rows].mean()), kind="stable")[:count]]
 
 
 def shift(images: NDArray[np.float32], pixels: int, generator: np.random.Generator) -> NDArray[np.float32]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.steps.prepared import Prepared
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -26,6 +28,7 @@ class TrainingSettings:
         batch: rows of each step.
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016, arXiv
             1512.00567, section 7).
+        pretrained: whether the weights come from an earlier training and are only to be fine-tuned.
     """
 
     epochs: int | None = None
@@ -33,6 +36,7 @@ class TrainingSettings:
     learning_rate: float | None = None
     batch: int | None = None
     label_smoothing: float = 0.0
+    pretrained: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -50,7 +54,8 @@ class TrainingJob:
 
     Attributes:
         build: makes the untrained module; called once, after the generator is seeded.
-        inputs: (n, ...) prepared rows; may be memory-mapped, each batch becomes float32.
+        inputs: n prepared rows; may be memory-mapped. Of each batch, fractions become float32 and whole
+            numbers int64; rows that differ in length are padded to the longest of their batch.
         labels: (n,) class numbers, or (n,) or (n, outputs) targets for regression.
         outputs: classes, or values of a regression (1 for (n,) targets).
         kind: classification (cross-entropy, accuracy) or regression (squared error, root mean square error).
@@ -58,10 +63,13 @@ class TrainingJob:
         seed: of weights, of the slice kept for early stopping, of the order of rows and their shifts.
         threads: threads that torch may use; small steps use one.
         rows: the row numbers to train on; None for all.
+        by_name: whether the module takes even its only input by keyword; several it always does.
+        shifts: whether pictures, (channels, height, width), are moved by a pixel at random.
+        output: the output that is trained, where the module gives several; empty for its scores, or the first.
     """
 
     build: Callable[[], nn.Module]
-    inputs: NDArray[Any]
+    inputs: Prepared
     labels: NDArray[Any]
     outputs: int
     kind: Kind = "classification"
@@ -69,6 +77,9 @@ class TrainingJob:
     seed: int = 0
     threads: int = 1
     rows: NDArray[np.int64] | None = None
+    by_name: bool = False
+    shifts: bool = False
+    output: str = ""
 
 
 @dataclass(frozen=True)

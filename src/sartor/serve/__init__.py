@@ -1,0 +1,1 @@
+"""Serving: a bundle behind an HTTP endpoint that speaks the Open Inference Protocol."""
