@@ -65,9 +65,10 @@ clean: ## Remove the environment and everything generated
 $(RUN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found; name one with PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --upgrade "pip>=25.1"
 
+# Dependency groups need pip 25.1, also in an environment that was there before.
 $(VENV)/.stamp-run: pyproject.toml | $(RUN)/python
+	$(PIP) install --quiet --upgrade "pip>=25.1"
 	$(PIP) install --quiet $(TORCH_FLAGS) "$(TORCH)"
 	$(PIP) install --quiet --editable ".[torch]"
 	@touch $@
