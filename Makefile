@@ -13,6 +13,9 @@ PIP := $(RUN)/python -m pip --disable-pip-version-check
 TORCH ?= torch==2.13.0
 TORCH_FLAGS ?=
 
+# Processes that share the tests. Fits are timed in them, so there are no more than the smallest machine has cores.
+WORKERS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check lint types rooms docs docs-cli docs-serve bench venv clean
 .DELETE_ON_ERROR:
@@ -24,7 +27,7 @@ demo: $(VENV)/.stamp-run ## Run the built-in Need on real data; leaves a bundle 
 	$(RUN)/sartor demo -o sartor-demo
 
 test: $(VENV)/.stamp-test ## Run the tests, all but the slow ones
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-slow: $(VENV)/.stamp-test ## Run the slow tests
 	$(RUN)/python -m pytest -m slow

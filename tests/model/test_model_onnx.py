@@ -18,7 +18,6 @@ from sartor.model.onnx import (
     parameter_count,
     read_signature,
     validate,
-    variable_inputs,
 )
 from sartor.model.values import Signature, TensorSpec
 
@@ -117,17 +116,13 @@ def test_labels_alone_cannot_be_judged() -> None:
         judged_output(only_labels, "", None)
 
 
-def test_inputs_of_any_length_are_told_from_others() -> None:
-    assert variable_inputs(SENTENCES) == ("input_ids",)
-
-
 def test_several_inputs_and_scalars_are_read(tmp_path: Path) -> None:
     path = write_two_inputs(tmp_path / "two.onnx")
     validate(path)
     signature = read_signature(path)
     assert [spec.shape for spec in signature.inputs] == [("n", "length"), ("n", "length"), ()]
     assert signature.outputs[0].shape == ("n", "length")
-    assert (fixed_batch(signature), variable_inputs(signature)) == (None, ("left", "right"))
+    assert fixed_batch(signature) is None
 
 
 def test_a_model_in_f32_is_not_compressed(tmp_path: Path) -> None:

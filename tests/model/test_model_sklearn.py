@@ -15,7 +15,7 @@ from sartor.compress.applicable import recipes, why_not
 from sartor.compress.build import build
 from sartor.errors import CandidateError, ModelError, UserCodeError
 from sartor.machine.device import this_machine
-from sartor.model.open import open_model
+from sartor.model.open import LONGEST_NAME, open_model
 from sartor.model.sklearn import build_estimator, convert, fit_and_convert, is_fitted
 from sartor.model.sklearn_export import export, scores
 from sartor.model.values import ExportedModel
@@ -99,6 +99,13 @@ def test_a_regression_has_one_column(reference: str, tmp_path: Path) -> None:
     answers = run(fitted(reference, (inputs, target), tmp_path), inputs)
     assert answers.shape == (len(inputs), 1)
     assert np.corrcoef(answers[:, 0], target)[0, 1] > 0.5
+
+
+def test_long_names_are_told_apart(tmp_path: Path) -> None:
+    names = [open_model(f"sklearn:HistGradientBoostingClassifier(max_iter={n})", tmp_path).name for n in (1, 10, 100)]
+    assert names[0] == "HistGradientBoostingClassifier-max_iter1"
+    assert len(set(names)) == 3
+    assert max(map(len, names)) <= LONGEST_NAME
 
 
 @pytest.mark.parametrize("name", ["linear", "trees", "clusters"])

@@ -91,6 +91,22 @@ def test_what_a_constant_answer_would_reach_stands_beside_the_quality() -> None:
     assert "a constant answer" not in read(render_page({**met(), "constant_predictor": None}, "out")).text
 
 
+def test_the_data_report_stands_above_the_splits() -> None:
+    evidence = met()
+    evidence["models"] = {
+        "tiny": {"parameters": 9, "notes": ["12 of 800 texts are longer than 128 tokens and are cut"]}
+    }
+    text = " ".join(read(render_page(evidence, "out")).text.split())
+    assert "1,797 texts" in text
+    assert "3 to 420 characters; half up to 57, 99% up to 188" in text
+    assert "3 至 420 字符" in text
+    assert "neg 400, pos 400" in text
+    assert "2 of 800 texts cannot be read" in text
+    assert "tiny: 12 of 800 texts are longer than 128 tokens and are cut" in text
+    numbers = evidence | {"data": evidence["data"] | {"kind": "numbers", "sizes": {"unit": "numbers", "shape": [30]}}}
+    assert "30" in read(render_page(numbers, "out")).text
+
+
 def test_without_error_shares_the_openings_are_still_said() -> None:
     text = read(render_page({**met(), "error_shares": None}, "out")).text
     assert "2 time(s)" in text

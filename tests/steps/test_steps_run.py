@@ -202,6 +202,13 @@ def test_decoding_to_grey_with_a_size() -> None:
     assert prepare(steps, np.zeros((8, 8), dtype=np.int64)).shape == (1, 1, 4, 6)
 
 
+def test_grey_arrays_may_come_without_their_channel() -> None:
+    steps = read_steps([{"decode_image": {"mode": "L"}}])
+    pictures = RANDOM.integers(0, 256, (3, 4, 6), dtype=np.uint8)
+    assert np.array_equal(apply_steps(steps, pictures), pictures[:, np.newaxis])
+    assert np.array_equal(prepare(steps, pictures[0], (1, 4, 6)), pictures[:1, np.newaxis])
+
+
 def test_a_photograph_is_turned_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

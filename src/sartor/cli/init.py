@@ -33,6 +33,7 @@ def init(
     from sartor.cli.running import print_json
     from sartor.errors import OutputError
     from sartor.fit.propose import as_yaml, propose
+    from sartor.need import read_need
 
     if output.exists() and not force:
         raise OutputError(f"`{output}` is there already", "a new file", "another name with -o, or --force")
@@ -46,5 +47,5 @@ def init(
         typer.echo(line, err=True)
     typer.echo(f"Wrote {output}. Next:  sartor fit {output} -o out", err=True)
     if as_json:
-        print_json({"path": str(output), "need": proposal.need.as_dict(), "seen": list(proposal.seen)})
+        print_json({"path": str(output), "need": read_need(output).as_dict(), "seen": list(proposal.seen)})
     return 0

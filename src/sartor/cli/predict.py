@@ -10,7 +10,8 @@ import typer
 def predict(
     bundle: Path = typer.Argument(help="A bundle."),
     data: str = typer.Argument(
-        help="Rows without labels: .npz, .npy, .csv, .tsv, an image, a folder of images, or digits, breast-cancer."
+        help="Rows without labels: a table, .npz, .npy, .txt (a sentence a line), an image or a WAV file, a folder "
+        "or .tar of them, or digits, breast-cancer."
     ),
     output: Path = typer.Option(..., "-o", "--output", help="Where to write: .csv, .jsonl or .npz."),
     drop: list[str] = typer.Option([], "--drop", help="Column of a table to leave out; may be repeated."),

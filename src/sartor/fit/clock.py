@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-
 _MOST_RESERVED = 0.4  # of the budget, however slowly workers start
 
 

@@ -23,6 +23,7 @@ from sartor.fit.run import fed
 from sartor.fit.signature import check_inputs, check_outputs
 from sartor.model.onnx import already_compressed, read_signature
 from sartor.model.open import code_hash, open_model
+from sartor.model.sklearn import clusters, names_callable
 from sartor.model.values import Model
 from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
@@ -81,10 +82,12 @@ def open_inputs(need: Need, base: Path) -> Opened:
     """
     models = tuple(open_model(reference, base) for reference in need.model)
     _refuse_twins(models)
-    find_metric(need.metric, need.kind, base)
+    if need.labelled:
+        find_metric(need.metric, need.kind, base)
     dataset = read_data(need, models, base)
     models = tuple(replace(model, trainable=_learns(need, model, dataset)) for model in models)
-    _check_training(need, models)
+    _check_training(need, models, len(dataset.classes))
+    _check_class_order(need, models, dataset)
     splits = make_splits(dataset, trains=any(trains(need, model) for model in models), seed=need.seed)
     metric_code = code_hash(need.metric, base) if is_callable_target(need.metric) else ""
     limits = working_limits(need, len(splits.confirm))
@@ -152,26 +155,39 @@ def _learns(need: Need, model: Model, dataset: Dataset) -> bool:
     """Whether `train: auto` trains a model on these labels: the zoo, and a head that does not fit them."""
     if model.kind == "huggingface" and need.labelled:
         return model.columns != (len(dataset.classes) or 1)
+    if model.kind == "sklearn" and need.train is False:
+        return not names_callable(model.reference)  # which may return it fitted; its export says if it is not
     return model.trainable
 
 
-def _check_training(need: Need, models: tuple[Model, ...]) -> None:
+def _check_training(need: Need, models: tuple[Model, ...], classes: int) -> None:
     """A model whose weights are random and stay so is noise, and a finished file cannot be trained."""
     untrained = next((model for model in models if model.trainable and not trains(need, model)), None)
     if untrained:
-        what = "a head that does not fit the labels" if untrained.kind == "huggingface" else "random weights"
+        head = untrained.kind == "huggingface"
         raise NeedError(
-            f"`train: false` with `{untrained.reference}`, which has {what}",
+            f"`train: false` with `{untrained.reference}`, which has "
+            + (_head_and_classes(untrained, classes) if head else "random weights"),
             "train: auto, true, or settings",
-            _head_hint(untrained),
+            "let a new head be trained; where the data lacks classes of the model, name all of its classes "
+            "in the model's order with `labels:`"
+            if head
+            else "",
             ("train",),
         )
-    if not need.labelled and any(trains(need, model) for model in models):
+    if not need.labelled and any(trains(need, model) and not clusters(model.reference) for model in models):
         raise NeedError(
             "`agreement` with a model that is to be trained",
             "agreement for models as they are, `train: false`",
             "give labels and a limit on accuracy or its drop to train",
             ("require",),
+        )
+    headless = next((m for m in models if m.kind == "huggingface" and m.columns is None and not need.labelled), None)
+    if headless:
+        raise ModelError(
+            f"`{headless.reference}` has no head, and without labels none can be trained",
+            "a folder with a classification head, or labels to train one on",
+            "for the encoder alone, export it to ONNX or .pt2 and use the task feature-extraction",
         )
     if need.train not in ("auto", False) and not any(trains(need, model) for model in models):
         raise NeedError(
@@ -182,11 +198,21 @@ def _check_training(need: Need, models: tuple[Model, ...]) -> None:
         )
 
 
-def _head_hint(model: Model) -> str:
-    if model.kind != "huggingface":
-        return ""
-    has = f"{model.columns} outputs" if model.columns else "no head"
-    return f"its head has {has}; name the classes in the model's order with `labels:`, or let a new head be trained"
+def _head_and_classes(model: Model, classes: int) -> str:
+    has = f"a head of {model.columns} outputs" if model.columns else "no head"
+    return f"{has}; the data has " + (f"{classes} classes" if classes else "one value a row")
+
+
+def _check_class_order(need: Need, models: Sequence[Model], dataset: Dataset) -> None:
+    """A model that calls its outputs by the same names in another order would be judged on the wrong columns."""
+    for model in models:
+        same_names = model.classes and set(model.classes) == set(dataset.classes)
+        if same_names and not trains(need, model) and model.classes != dataset.classes:
+            raise ModelError(
+                f"`{model.reference}` gives the classes in the order {', '.join(model.classes[:10])}",
+                f"the order of the other models or of `labels:`, which is {', '.join(dataset.classes[:10])}",
+                "fit models of different class orders one by one, or leave out `labels:`",
+            )
 
 
 def _sample(need: Need, model: Model, dataset: Dataset, base: Path) -> Prepared:
@@ -201,7 +227,16 @@ def _sample(need: Need, model: Model, dataset: Dataset, base: Path) -> Prepared:
     if model.kind == "onnx":
         assert model.path is not None
         return fed(prepared, {spec.name: spec.dtype for spec in read_signature(model.path).inputs})
-    return prepared
+    return _named(model, prepared)
+
+
+def _named(model: Model, prepared: Prepared) -> Prepared:
+    """The arrays that a model takes, as far as it says so before it is built."""
+    sole = next(iter(prepared.arrays.values())).dtype.name
+    types = {name: prepared.arrays[name].dtype.name if name in prepared.arrays else sole for name in model.inputs}
+    if model.kind == "huggingface":
+        types = dict.fromkeys(model.inputs, "int64" if _TEXT_INPUTS[0] in model.inputs else "float32")
+    return fed(prepared, types)
 
 
 def _checked(model: Model, sample: Prepared, need: Need, dataset: Dataset) -> RowShapes:

@@ -37,6 +37,7 @@ from sartor.plan.candidates import Candidate
 from sartor.runtime.base import Array
 from sartor.steps import prepare_rows, read_steps
 from sartor.steps.prepared import Prepared
+from sartor.steps.text import Tokenise
 
 _LAUNCHES = 5
 _RANDOM_ROWS = 64
@@ -146,7 +147,10 @@ def feed_of(case: Case, name: str, rows: Confirm | None, scratch: Path) -> Feed:
 
 def _random_rows(case: Case, name: str) -> Prepared:
     """Rows of the signature's shapes; where a size is free, the length that the variant is fixed to, or a usual one."""
-    length = Candidate.from_dict(case.manifest.variants[name].candidate).settings.length or _USUAL_LENGTH
+    fixed = Candidate.from_dict(case.manifest.variants[name].candidate).settings.length
+    steps = read_steps(case.manifest.variants[name].steps, case.folder)
+    longest = next((step.longest for step in steps if isinstance(step, Tokenise)), _USUAL_LENGTH)
+    length = fixed or min(longest, _USUAL_LENGTH)  # a model of texts has no positions beyond its longest
     count = max(_RANDOM_ROWS, case.need.workload.batch)
     generator = np.random.default_rng(0)
     arrays = {}

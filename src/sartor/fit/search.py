@@ -181,7 +181,7 @@ def _finish(search: Search, name: str) -> bool:
     """Give a model its final weights and read it uncompressed on select."""
     run, model = search.run, search.sources[name].model
     try:
-        if trains(run.need, model):
+        if trains(run.need, model) and not search.sources[name].trained:
             run.watch.phase(f"{name}: train")
             search.sources[name] = train_source(run, model)
         _read_baseline(search, search.sources[name])

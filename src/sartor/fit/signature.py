@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sartor.errors import ModelError
-from sartor.model.values import Dimension, Model, Signature, TensorSpec
+from sartor.model.onnx import judged_output
+from sartor.model.values import Dimension, Model, Signature
 from sartor.need import Need
 
 
@@ -48,24 +49,18 @@ def check_outputs(model: Model, signature: Signature, need: Need, classes: int) 
         ModelError: no output is of that shape, or not the one that the Need names; lists them.
     """
     wanted = need.output or model.output
-    columns = {1} if need.kind == "regression" else {classes, 1} if classes == 2 else {classes}
-    for number, spec in enumerate(signature.outputs):
-        if wanted in ("", spec.name) and _fits(spec, columns if need.labelled else set()):
-            return number
-    shown = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
+    if not need.labelled:
+        return judged_output(signature, wanted, None)
+    allowed = [1] if need.kind == "regression" else [classes, 1] if classes == 2 else [classes]
+    problems = []
+    for columns in allowed:
+        try:
+            return judged_output(signature, wanted, columns)
+        except ModelError as problem:
+            problems.append(problem)
     per_class = "rows x 1" if need.kind == "regression" else f"rows x {classes}, one column a class"
     raise ModelError(
-        f"`{model.reference}` gives {shown}" + (f"; the Need asks for `{wanted}`" if wanted else ""),
-        f"{per_class} (the data has {classes} classes)" if classes else per_class if need.labelled else "numbers",
+        f"`{model.reference}`: {problems[0].came}",
+        f"{per_class} (the data has {classes} classes)" if classes else per_class,
         "check `labels:` and the model's head, or name the output with `output:`",
     )
-
-
-def _fits(spec: TensorSpec, columns: set[int]) -> bool:
-    """Whether an output holds fractions in that many columns; a symbolic number of columns may be any."""
-    if not spec.dtype.startswith("float") or not spec.shape:
-        return False
-    if not columns:
-        return len(spec.shape) > 1
-    shown = spec.shape[1] if len(spec.shape) == 2 else 1 if len(spec.shape) == 1 else 0
-    return shown in columns or (isinstance(shown, str) and len(spec.shape) == 2)

@@ -82,7 +82,7 @@ def by_input(values: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
 def prepared_inputs(run: Run, model: Model, wanted: Sequence[TensorSpec] = ()) -> Inputs:
     """The rows of a model after its declared steps."""
     specs = specs_of(run.need, model, run.data.dataset, run.base, run.data.rows("train").tolist(), run.work)
-    if not wanted and len(model.inputs) == 1:
+    if not wanted and model.kind == "huggingface" and len(model.inputs) == 1:
         wanted = (TensorSpec(model.inputs[0], "float32", ()),)
     return run.data.inputs(specs, wanted, run.base)
 
@@ -90,12 +90,16 @@ def prepared_inputs(run: Run, model: Model, wanted: Sequence[TensorSpec] = ()) -
 def open_source(run: Run, model: Model) -> Source:
     """The model as it is before training: an ONNX file opened, anything else built and exported.
 
+    Estimators of scikit-learn are fitted at once: what they compute, and so how fast, is what they learn.
+
     Raises:
         CandidateError: the export failed.
         ModelError: the model does not give one output a class.
     """
     if model.kind == "onnx":
         return _open_onnx(run, model)
+    if model.kind == "sklearn" and trains(run.need, model):
+        return train_source(run, model)
     inputs = prepared_inputs(run, model)
     folder = run.work / "models" / f"{model.name}-{model.content_hash[:8]}"
     parts = {**run.key_parts(), "model": model.content_hash, "inputs": repr(inputs.row_shapes), "columns": run.outputs}

@@ -21,7 +21,7 @@ _ALLOWED = (
     "or package.module:callable"
 )
 _SUFFIXES = {".keras": "keras", ".pt2": "exported-program", ".onnx": "onnx"}
-_LONGEST_NAME = 40  # characters; names become parts of file names
+LONGEST_NAME = 40  # characters; names become parts of file names
 
 
 def open_model(reference: str, base: Path) -> Model:
@@ -47,7 +47,7 @@ def slug(text: str) -> str:
     >>> slug("Café net (v2)")
     'Caf-net-v2'
     """
-    safe = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:_LONGEST_NAME].rstrip("-.")
+    safe = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:LONGEST_NAME].rstrip("-.")
     return safe or "model"
 
 

@@ -39,7 +39,7 @@ def open_sklearn(reference: str, base: Path) -> Model:
     Raises:
         ModelError: unknown class or setting, a value that the class refuses, or no such module.
     """
-    from sartor.model.open import check_module, code_hash, slug
+    from sartor.model.open import LONGEST_NAME, check_module, code_hash, slug
 
     target = reference.removeprefix(PREFIX).strip()
     if _CALLABLE.match(target):
@@ -52,7 +52,28 @@ def open_sklearn(reference: str, base: Path) -> Model:
     canonical = f"{name}({', '.join(f'{key}={value!r}' for key, value in sorted(settings.items()))})"
     given = [f"{key}{value}" for key, value in sorted(settings.items())]
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return Model(slug("-".join([name, *given])), reference, "sklearn", True, digest)
+    named = "-".join([name, *given])
+    if len(named) > LONGEST_NAME:
+        named = f"{name}-{digest[:6]}"  # cut off, max_iter100 would read as max_iter1
+    return Model(slug(named), reference, "sklearn", True, digest)
+
+
+def names_callable(reference: str) -> bool:
+    """Whether `sklearn:...` names the user's callable rather than a class."""
+    return _CALLABLE.match(reference.strip().removeprefix(PREFIX).strip()) is not None
+
+
+def clusters(reference: str) -> bool:
+    """Whether a reference names a class of clusterings, which learn without labels; callables are not called.
+
+    Raises:
+        ModelError: unknown class or setting.
+    """
+    if not reference.strip().startswith(PREFIX) or names_callable(reference):
+        return False
+    from sklearn.base import is_clusterer
+
+    return bool(is_clusterer(_construct(reference, *_read(reference, reference.strip().removeprefix(PREFIX).strip()))))
 
 
 def build_estimator(model: Model, base: Path) -> Any:

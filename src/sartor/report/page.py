@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ORDER = ("chosen", "finalist", "passed", "screened", "planned", "rejected", "failed")
 _SPLITS = ("train", "calibrate", "select", "confirm")
+_CLASSES_SHOWN = 12
 _SECTIONS = ("verdict", "chosen", "candidates", "training", "splits", "machine", "run")
 
 
@@ -87,6 +88,7 @@ def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
             comparison=_comparison(evidence, chosen, zero) if chosen and zero else [],
             candidates=_ordered(evidence),
             splits=_splits(evidence),
+            data=_data(evidence),
             error=_error_budget(evidence),
             commands=_commands(bundle_name) if outcome != "infeasible" else None,
             need_yaml=_yaml(evidence["need"]) if evidence.get("need") else None,
@@ -155,6 +157,27 @@ def _splits(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     total = sum(rows.values()) or 1
     names = [*(name for name in _SPLITS if name in rows), *(name for name in rows if name not in _SPLITS)]
     return [{"name": n, "rows": rows[n], "share": rows[n] / total, "hash": hashes.get(n, "")} for n in names]
+
+
+def _data(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the data report says, ready to print; None where there is none."""
+    data = evidence.get("data")
+    if not data:
+        return None
+    classes = {name: counts["rows"] for name, counts in data["classes"].items()}
+    models = (evidence.get("models") or {}).items()
+    return {
+        "rows": f"{data['rows']:,}",
+        "kind": data["kind"].split()[0],
+        "spread": {key: f"{data['sizes'][key]:.3g}" for key in ("min", "median", "p99", "max") if key in data["sizes"]},
+        "unit": data["sizes"]["unit"],
+        "shape": " × ".join(map(str, data["sizes"].get("shape", ()))),
+        "classes": [f"{name} {rows:,}" for name, rows in list(classes.items())[:_CLASSES_SHOWN]],
+        "more": max(0, len(classes) - _CLASSES_SHOWN),
+        "repeats": f"{sum(data['duplicates']['inside'].values()):,}",
+        "contradict": f"{data['duplicates']['labels_differ']:,}",
+        "notes": [*data["notes"], *(f"{name}: {said}" for name, part in models for said in part.get("notes", ()))],
+    }
 
 
 def _error_budget(evidence: Mapping[str, Any]) -> dict[str, Any] | None:

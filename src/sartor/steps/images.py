@@ -79,7 +79,7 @@ class DecodeImage:
         return cls(mode, (height, width))
 
     def apply(self, batch: Any) -> Array:
-        """Images, or an array already decoded -> (n, c, h, w) uint8.
+        """Images, or an array already decoded -> (n, c, h, w) uint8; grey ones may come as (n, h, w).
 
         Raises:
             InputError: an image that cannot be read, images of several sizes without `size`, or an
@@ -103,6 +103,8 @@ class DecodeImage:
 
     def _from_array(self, batch: Array) -> Array:
         channels = CHANNELS[self.mode]
+        if self.mode == "L" and batch.ndim == 3:
+            batch = batch[:, np.newaxis]  # grey pictures are usually stored without a dimension for their channel
         if batch.ndim != 4 or batch.shape[1] != channels:
             raise InputError(
                 f"an array of shape {batch.shape}",
