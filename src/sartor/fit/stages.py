@@ -15,7 +15,7 @@ from sartor.fit.preparing import specs_of
 from sartor.fit.run import Inputs, Run
 from sartor.fit.signature import check_outputs
 from sartor.fit.trials import Trial, trial_key
-from sartor.model.onnx import parameter_count, read_signature
+from sartor.model.onnx import content_hash, parameter_count, read_signature
 from sartor.model.values import Model, Signature, TensorSpec
 from sartor.need import TrainSpec
 from sartor.plan.candidates import Candidate, RowShapes
@@ -189,7 +189,9 @@ def _source(run: Run, model: Model, inputs: Inputs, trial: Trial, *, trained: bo
     output = check_outputs(model, signature, run.need, len(run.data.dataset.classes))
     training = {**made, "reused": trial.reused} if "epochs" in made else {}
     path = run.work / made["path"]
-    return Source(model, path, signature, made["parameters"], inputs, trial.key, trained, training, output)
+    # Not the trial's key: a training that is done again, with more time, has the same key and other weights.
+    content = content_hash(path)
+    return Source(model, path, signature, made["parameters"], inputs, content, trained, training, output)
 
 
 def _open_onnx(run: Run, model: Model) -> Source:
