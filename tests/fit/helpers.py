@@ -41,7 +41,19 @@ def write_need(folder: Path, text: str = QUICK) -> Path:
 
 def start(need: Path, output: Path, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sartor", "fit", str(need), "-o", str(output), "--json", *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=need.parent)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=need.parent,
+        preexec_fn=_heed_interrupts,
+    )
+
+
+def _heed_interrupts() -> None:
+    """A shell starts what it puts in the background with Ctrl-C ignored, and whoever runs these tests inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[str], limit: float = 240) -> Ended:
