@@ -64,6 +64,11 @@ def build_peers(source: Path, rows: Prepared, folder: Path, *, transformer: bool
     }
 
 
+def trained_file(output: Path) -> Path:
+    """The trained network, exported, as the run left it; the bundle may hold other formats only."""
+    return next((output / ".work" / "models").glob("*/trained.onnx"))
+
+
 def variants_of(bundle: Bundle) -> dict[str, Variant]:
     """What Sartor chose, and candidate zero."""
     entries, evidence = bundle.manifest.variants, bundle.evidence

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, finish
-from _peers import CALIBRATION_ROWS, build_peers, compare, settings_of_peers, variants_of
+from _peers import CALIBRATION_ROWS, build_peers, compare, settings_of_peers, trained_file, variants_of
 from sartor import Bundle, Need, fit
 from sartor.data.sources_idx import read_idx_folder
 from sartor.report.terminal import PlainTerminal
@@ -39,14 +39,11 @@ def need(data: Path) -> Need:
 
 def measured(bundle: Bundle, folder: Path, inputs: Any) -> dict[str, Any]:
     """Chosen, candidate zero and peers (each at 1 and 2 threads) in the same launch groups."""
-    zero_source = next(
-        bundle.folder / entry.files[0]
-        for entry in bundle.manifest.variants.values()
-        if entry.files[0].endswith(".onnx") and not entry.reduced_precision
-    )
     rows = bundle.prepare(inputs[:CALIBRATION_ROWS])
     shapes = tuple(Settings("f32", threads, "dynamic") for threads in (1, 2))
-    peers = settings_of_peers(build_peers(zero_source, rows, folder), {"onnxruntime": shapes, "openvino": shapes})
+    peers = settings_of_peers(
+        build_peers(trained_file(bundle.folder), rows, folder), {"onnxruntime": shapes, "openvino": shapes}
+    )
     return compare({**variants_of(bundle), **peers}, rows, folder)
 
 

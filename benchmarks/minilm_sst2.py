@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, finish
-from _peers import CALIBRATION_ROWS, against_best, build_peers, compare, settings_of_peers, variants_of
+from _peers import CALIBRATION_ROWS, against_best, build_peers, compare, settings_of_peers, trained_file, variants_of
 from sartor import Bundle, Need, fit
 from sartor.data.sources import open_data
 from sartor.report.terminal import PlainTerminal
@@ -41,11 +41,6 @@ def need(model: str, data: Path, tokenise: dict[str, Any] | None = None) -> Need
         budget={"time": "30 min" if tokenise is None else "8 min"},
         **finished,
     )
-
-
-def trained_file(output: Path) -> Path:
-    """The fine-tuned network, exported, as the first run left it."""
-    return next((output / ".work" / "models").glob("*/trained.onnx"))
 
 
 def measured(output: Path, source: Path, asked: Need, scratch: Path, length: int) -> dict[str, Any]:
