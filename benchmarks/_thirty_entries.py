@@ -8,24 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from _thirty_makers import (
-    Places,
+from _thirty_files import (
     convolution_program,
     fitted_onnx,
-    image_folder,
     keras_pictures,
     keras_table,
-    minilm_folder,
-    once,
     pair_onnx,
     pair_program,
-    pictures,
-    sound_folder,
-    text_folder,
     text_onnx,
     write_held_out_digits,
     write_pairs,
 )
+from _thirty_folders import image_folder, minilm_folder, sound_folder, text_folder
+from _thirty_places import Places, once, pictures
 
 Weights = Literal["trained", "fitted", "random", "published"]
 Write = Callable[[Path, Places], None]

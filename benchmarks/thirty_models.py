@@ -24,7 +24,7 @@ from typing import Any
 
 from _common import arguments, finish
 from _thirty_entries import ENTRIES, Entry
-from _thirty_makers import Places
+from _thirty_places import Places
 from sartor import Bundle, Need, fit
 from sartor.fit.fit import FitResult
 

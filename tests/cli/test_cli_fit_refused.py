@@ -101,7 +101,7 @@ WRONG: dict[str, tuple[Prepare, str, list[str]]] = {
         "model",
         ["net.onnx", "Frobnicate"],
     ),
-    "two inputs": (two_inputs, "data", ["one unnamed array", "what the model takes: a, b", "input: {NAME: COLUMN}"]),
+    "two inputs": (two_inputs, "data", ["one array without a name", "`a`, `b`", "input: {NAME: COLUMN}"]),
     "rows of another width": (
         lambda f: write_net(f / "net.onnx", features=7),
         "model",

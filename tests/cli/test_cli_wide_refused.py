@@ -190,7 +190,11 @@ WRONG: dict[str, tuple[Callable[[Path], None], str, list[str]]] = {
     ),
     "no head": (no_head, "need", ["`train: false`", "no head"]),
     "a model that generates": (generates, "model", ["generates text (`gpt2`)", "encoder"]),
-    "numbers for a model of texts": (numbers_for_words, "data", ["one unnamed array", "input_ids, attention_mask"]),
+    "numbers for a model of texts": (
+        numbers_for_words,
+        "data",
+        ["one array without a name", "`input_ids`, `att"],
+    ),
     "texts for a model of numbers": (words_for_numbers, "data", ["texts", "text-classification"]),
     "texts for a model of images": (words_for_images, "model", ["cnn takes no texts"]),
     "texts for a file without tokenizer": (words_without_tokenizer, "model", ["without a tokenizer", "tokenise"]),

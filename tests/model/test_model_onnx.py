@@ -13,7 +13,6 @@ from sartor.errors import ModelError
 from sartor.model.onnx import (
     already_compressed,
     external_files,
-    fixed_batch,
     judged_output,
     parameter_count,
     read_signature,
@@ -27,20 +26,12 @@ from .files import write_linear
 def test_symbolic_dimensions_keep_their_names(tmp_path: Path) -> None:
     signature = read_signature(write_linear(tmp_path / "net.onnx", batch="rows"))
     assert signature.inputs == (TensorSpec("input", "float32", ("rows", 3)),)
-    assert fixed_batch(signature) is None
     assert Signature.from_dict(signature.as_dict()) == signature
 
 
 def test_a_fixed_batch_is_reported_as_it_is(tmp_path: Path) -> None:
     signature = read_signature(write_linear(tmp_path / "net.onnx", batch=1))
     assert signature.inputs[0].shape == (1, 3)
-    assert fixed_batch(signature) == 1
-
-
-def test_inputs_that_insist_on_two_batches_are_refused() -> None:
-    first, second = TensorSpec("a", "float32", (1, 3)), TensorSpec("b", "float32", (2, 3))
-    with pytest.raises(ModelError, match="one batch"):
-        fixed_batch(Signature((first, second), (first,)))
 
 
 def test_parameters_are_counted_wherever_they_are_stored(tmp_path: Path) -> None:
@@ -122,7 +113,6 @@ def test_several_inputs_and_scalars_are_read(tmp_path: Path) -> None:
     signature = read_signature(path)
     assert [spec.shape for spec in signature.inputs] == [("n", "length"), ("n", "length"), ()]
     assert signature.outputs[0].shape == ("n", "length")
-    assert fixed_batch(signature) is None
 
 
 def test_a_model_in_f32_is_not_compressed(tmp_path: Path) -> None:

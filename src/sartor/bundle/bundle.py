@@ -20,7 +20,7 @@ from sartor.plan.candidates import Candidate
 from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Session
 from sartor.runtime.shapes import shaped
-from sartor.steps import InputSpec, prepare_for, read_steps, to_labels
+from sartor.steps import prepare_for, read_steps, to_labels
 from sartor.steps.prepared import Prepared
 
 Takes = Literal["text", "audio", "images", "numbers"]
@@ -44,7 +44,6 @@ class Bundle:
         self._output = entry.output
         self._session = session
         self._steps = read_steps(entry.steps, folder)
-        self._specs = tuple(InputSpec(spec.name, spec.dtype, spec.shape[1:]) for spec in self.signature.inputs)
         candidate = Candidate.from_dict(entry.candidate)
         self._settings = candidate.settings
         # int8 dynamic scales its activations by what is in a call, so calls are as large as when it was proved.
@@ -80,7 +79,7 @@ class Bundle:
 
     def prepare(self, value: Any) -> Prepared:
         """What the model takes, out of what a user has: see `sartor.steps.prepare_for`."""
-        return prepare_for(self._steps, value, self._specs)
+        return prepare_for(self._steps, value, self.signature.taken)
 
     def outputs(self, value: Any) -> Array:
         """The judged output (n, ...) of the model for one row or many.

@@ -148,6 +148,7 @@ def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watc
             machine=machine,
             versions={name: open_runtime(name).version() for name in RUNTIMES},
             metric_code=opened.metric_code,
+            step_files=opened.step_files,
             memory_limit=memory,
             compressed=opened.compressed,
             description=opened.description,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sartor.bundle.manifest import file_hash
 from sartor.data.callables import is_callable_target
 from sartor.data.metrics import find_metric
 from sartor.data.report import describe
@@ -18,7 +20,7 @@ from sartor.data.values import Dataset, Splits
 from sartor.errors import ModelError, NeedError
 from sartor.fit.candidates import row_shapes_of
 from sartor.fit.limits import provable, working_limits
-from sartor.fit.preparing import holds_text, specs_of
+from sartor.fit.preparing import TEXT_INPUTS, holds_text, inputs_of, specs_of
 from sartor.fit.run import fed
 from sartor.fit.signature import check_inputs, check_outputs
 from sartor.model.onnx import already_compressed, read_signature
@@ -28,12 +30,11 @@ from sartor.model.values import Model
 from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
 from sartor.plan.candidates import Refusal, RowShapes
-from sartor.steps import fit_steps, prepare_rows, read_steps
+from sartor.steps import fit_steps, prepare_rows, read_steps, step_files
 from sartor.steps.prepared import Prepared
 
 _FINISHED = ("onnx", "exported-program", "keras")  # their weights are what the user gave
 _SAMPLED = 8  # rows that are prepared to see their shape
-_TEXT_INPUTS = ("input_ids", "attention_mask")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Opened:
         limits: the limits to prove, implied ones included.
         provable: what the confirm split can prove at best, in words.
         metric_code: hash of the user's own metric; empty for the built-in ones.
+        step_files: hash of the files that declared steps read, such as a tokenizer; empty where they read none.
         rows: by model, what is known of its rows' shapes.
         compressed: by model, what its file is compressed to already, in words; only those that are.
         description: the data report, see `sartor.data.describe`.
@@ -59,6 +61,7 @@ class Opened:
     limits: tuple[Limit, ...]
     provable: tuple[str, ...]
     metric_code: str
+    step_files: str
     rows: Mapping[str, RowShapes]
     compressed: Mapping[str, str]
     description: dict[str, Any]
@@ -71,7 +74,12 @@ class Opened:
     def identity(self) -> dict[str, Any]:
         """What an answer depends on besides the Need: rows, models and metric, by their hashes."""
         models = {model.name: model.content_hash for model in self.models}
-        return {"splits": dict(self.splits.hashes), "models": models, "metric": self.metric_code}
+        return {
+            "splits": dict(self.splits.hashes),
+            "models": models,
+            "metric": self.metric_code,
+            "steps": self.step_files,
+        }
 
 
 def open_inputs(need: Need, base: Path) -> Opened:
@@ -116,6 +124,7 @@ def open_inputs(need: Need, base: Path) -> Opened:
         limits,
         tuple(said),
         metric_code,
+        _step_files(need, kept, dataset, base),
         rows,
         _compressed(kept),
         describe(dataset, splits),
@@ -215,28 +224,32 @@ def _check_class_order(need: Need, models: Sequence[Model], dataset: Dataset) ->
             )
 
 
+def _reads_unlearnt(need: Need, model: Model, dataset: Dataset) -> bool:
+    """Whether a vocabulary for the model is still to be learnt from the train rows."""
+    return model.kind == "zoo" and need.preprocess is None and holds_text(dataset)
+
+
+def _step_files(need: Need, models: Sequence[Model], dataset: Dataset, base: Path) -> str:
+    declared = [
+        step.as_dict()
+        for model in models
+        if not _reads_unlearnt(need, model, dataset)
+        for step in read_steps(specs_of(need, model, dataset, base, (), base), base)
+    ]
+    files = step_files(declared)
+    return hashlib.sha256("".join(map(file_hash, files)).encode()).hexdigest() if files else ""
+
+
 def _sample(need: Need, model: Model, dataset: Dataset, base: Path) -> Prepared:
     """A few rows as the model would get them; nothing is written, so a vocabulary is not learnt yet."""
-    if model.kind == "zoo" and need.preprocess is None and holds_text(dataset):
+    if _reads_unlearnt(need, model, dataset):
         tokens = np.zeros((_SAMPLED, 2), dtype=np.int64)
         lengths = np.full(_SAMPLED, 2, dtype=np.int64)
-        return Prepared({"input_ids": tokens, "attention_mask": tokens}, lengths, dict.fromkeys(_TEXT_INPUTS, 0))
+        return Prepared({"input_ids": tokens, "attention_mask": tokens}, lengths, dict.fromkeys(TEXT_INPUTS, 0))
     rows = dataset.inputs[:_SAMPLED]
     specs = specs_of(need, model, dataset, base, (), base)
     prepared = prepare_rows(fit_steps(read_steps(specs, base), rows), rows)
-    if model.kind == "onnx":
-        assert model.path is not None
-        return fed(prepared, {spec.name: spec.dtype for spec in read_signature(model.path).inputs})
-    return _named(model, prepared)
-
-
-def _named(model: Model, prepared: Prepared) -> Prepared:
-    """The arrays that a model takes, as far as it says so before it is built."""
-    sole = next(iter(prepared.arrays.values())).dtype.name
-    types = {name: prepared.arrays[name].dtype.name if name in prepared.arrays else sole for name in model.inputs}
-    if model.kind == "huggingface":
-        types = dict.fromkeys(model.inputs, "int64" if _TEXT_INPUTS[0] in model.inputs else "float32")
-    return fed(prepared, types)
+    return fed(prepared, inputs_of(model, prepared))
 
 
 def _checked(model: Model, sample: Prepared, need: Need, dataset: Dataset) -> RowShapes:

@@ -10,13 +10,19 @@ import numpy as np
 
 from sartor.data.values import Dataset
 from sartor.errors import ModelError
+from sartor.model.onnx import read_signature
 from sartor.model.values import Model
 from sartor.need import Need
 from sartor.runtime.base import Array
 from sartor.steps.base import Step
+from sartor.steps.prepared import Prepared
+from sartor.steps.specs import InputSpec
 from sartor.steps.text import Tokenise
 
 Specs = tuple[dict[str, Any], ...]
+
+TEXT_INPUTS = ("input_ids", "attention_mask")
+"""What the text models of the zoo take; the first of them marks a model of texts."""
 
 _LONGEST_TEXT = 128  # tokens of a zoo model's row
 _CLIP_QUANTILE = 0.95  # of the clips are not cut
@@ -28,7 +34,7 @@ def specs_of(need: Need, model: Model, dataset: Dataset, base: Path, train_rows:
 
     Args:
         train_rows: rows that a vocabulary is learnt from, where a zoo model reads text.
-        work: folder that such a vocabulary is written to.
+        work: folder that such a vocabulary is kept in; another one for other rows.
 
     Raises:
         ModelError: text for a model that comes without a tokenizer.
@@ -43,6 +49,18 @@ def specs_of(need: Need, model: Model, dataset: Dataset, base: Path, train_rows:
         return _clip_steps(dataset)
     # Trees split on the order of values alone, and pipelines bring their own scaling.
     return ({"standardise": "train"},) if model.kind == "zoo" and dataset.inputs.dtype.names is None else ()
+
+
+def inputs_of(model: Model, rows: Prepared) -> tuple[InputSpec, ...]:
+    """What a model takes, as far as it says so before it is built; types are those of the rows if it does not."""
+    if model.kind == "onnx":
+        assert model.path is not None
+        return read_signature(model.path).taken
+    if model.kind == "huggingface":
+        dtype = "int64" if TEXT_INPUTS[0] in model.inputs else "float32"
+        return tuple(InputSpec(name, dtype) for name in model.inputs)
+    sole = next(iter(rows.arrays.values()))
+    return tuple(InputSpec(name, rows.arrays.get(name, sole).dtype.name) for name in model.inputs)
 
 
 def cut_texts(steps: Sequence[Step], rows: Array) -> str:
@@ -80,10 +98,10 @@ def _text_steps(model: Model, dataset: Dataset, base: Path, train_rows: Sequence
     if model.kind == "zoo":
         from sartor.model.zoo.vocabulary import train_tokenizer
 
-        file = work / "vocabulary" / "tokenizer.json"
+        file = work / "tokenizer.json"
         if not file.exists():
             train_tokenizer([str(dataset.inputs[row]) for row in train_rows], file)
-        return (_tokenise(file, ("input_ids", "attention_mask")),)
+        return (_tokenise(file, TEXT_INPUTS),)
     beside = model.path.parent / "tokenizer.json" if model.path is not None else None
     if beside is not None and beside.is_file():
         return (_tokenise(beside, model.inputs),)
@@ -100,7 +118,7 @@ def _tokenise(file: Path, inputs: Sequence[str]) -> dict[str, Any]:
 
 
 def _clip_steps(dataset: Dataset) -> Specs:
-    """One length for all clips, and the energy in bands over time, each band to mean 0 and variance 1."""
+    """One length for all clips, and the energy in bands over time, the whole picture to mean 0 and variance 1."""
     rate = next((int(spec["decode_audio"]["rate"]) for spec in dataset.input_steps if "decode_audio" in spec), 16000)
     lengths = [len(clip) for clip in dataset.inputs]
     hop = rate // 100

@@ -71,8 +71,7 @@ class Case:
     def prepared(self, name: str, confirm: Confirm) -> Prepared:
         """Rows of the data set as a variant takes them."""
         steps = read_steps(self.manifest.variants[name].steps[confirm.done :], self.folder)
-        types = {spec.name: spec.dtype for spec in self.signature(name).inputs}
-        return fed(prepare_rows(steps, confirm.inputs), types)
+        return fed(prepare_rows(steps, confirm.inputs), self.signature(name).taken)
 
     def signature(self, name: str) -> Signature:
         return Signature.from_dict(self.manifest.variants[name].signature)

@@ -11,18 +11,18 @@ import numpy as np
 
 from sartor import __version__
 from sartor.data.values import SPLIT_NAMES, Dataset, Splits
-from sartor.errors import DataError
+from sartor.errors import DataError, InputError
 from sartor.fit.clock import Clock
-from sartor.fit.preparing import cut_texts
+from sartor.fit.preparing import cut_texts, inputs_of
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Watch
 from sartor.machine.device import Machine
 from sartor.measure.process import Child
 from sartor.measure.quality_bounds import Outputs
-from sartor.model.values import TensorSpec
+from sartor.model.values import Model
 from sartor.need import AGREEMENT, Limit, Need
 from sartor.runtime.base import Array
-from sartor.steps import fit_steps, prepare_rows, read_steps
+from sartor.steps import InputSpec, fit_steps, for_model, prepare_rows, read_steps
 from sartor.steps.prepared import Prepared
 
 
@@ -78,20 +78,20 @@ class DataOnDisk:
         """Labels of a split, in its order."""
         return self.dataset.labels[self.rows(split)]
 
-    def inputs(self, specs: Sequence[Mapping[str, Any]], wanted: Sequence[TensorSpec], base: Path) -> Inputs:
+    def inputs(self, specs: Sequence[Mapping[str, Any]], model: Model, base: Path) -> Inputs:
         """Inputs after `specs`, fitted on train (on calibrate where nothing trains), named and cast for a model.
 
         Args:
             specs: declared steps.
-            wanted: what the model takes; empty to leave names and types as the steps give them.
+            model: who takes them; models that say nothing of their inputs share them.
             base: folder that files of steps are relative to.
         """
-        types = {spec.name: spec.dtype for spec in wanted}
-        known = repr((specs, types))
+        known = repr((specs, model.kind, model.inputs, model.path if model.kind == "onnx" else None))
         if known not in self._inputs:
             fitting = self.splits.train if len(self.splits.train) else self.splits.calibrate
             steps = fit_steps(read_steps(specs, base), self.dataset.inputs[fitting])
-            prepared = fed(prepare_rows(steps, self.dataset.inputs), types)
+            rows = prepare_rows(steps, self.dataset.inputs)
+            prepared = fed(rows, inputs_of(model, rows))
             saved = prepared.save(self.folder / f"inputs-{len(self._inputs)}")
             shown = tuple(step.as_dict() for step in steps)
             cut = cut_texts(steps, self.dataset.inputs)
@@ -99,36 +99,21 @@ class DataOnDisk:
         return self._inputs[known]
 
 
-def fed(prepared: Prepared, types: Mapping[str, str]) -> Prepared:
-    """The arrays that a model takes, in its types; all of them where it is not known what it takes.
+def fed(prepared: Prepared, wanted: Sequence[InputSpec]) -> Prepared:
+    """Rows as a model takes them; as they are where it is not known what it takes.
 
     Raises:
-        DataError: an input that the rows do not have, or fractions where it takes whole numbers.
+        DataError: what `for_model` refuses, said of the data.
     """
-    if not types:
+    if not wanted:
         return prepared
+    if prepared.lengths is None:  # whether a row's shape fits is said with the model's name, by `check_inputs`
+        wanted = [InputSpec(spec.name, spec.dtype) for spec in wanted]
     try:
-        named = prepared.renamed(types)
-    except KeyError:
-        have = ", ".join(name or "one unnamed array" for name in prepared.arrays)
-        raise DataError(
-            f"rows with {have}",
-            f"what the model takes: {', '.join(types)}",
-            "name the columns or arrays of each input: data: {input: {NAME: COLUMN}}",
-        ) from None
-    arrays = {name: _cast(name, array, types[name]) for name, array in named.arrays.items()}
-    return Prepared(arrays, named.lengths, named.padding)
-
-
-def _cast(name: str, prepared: Array, dtype: str) -> Array:
-    cast = prepared.astype(dtype, copy=False)
-    if cast.dtype.kind in "iub" and not np.array_equal(cast, prepared):
-        raise DataError(
-            f"fractions in the input {name}",
-            f"whole numbers: the model takes {dtype}",
-            "check `input:` and `preprocess`",
-        )
-    return cast
+        return for_model(prepared, wanted)
+    except InputError as problem:
+        hint = "name the columns or arrays of each input, data: {input: {NAME: COLUMN}}; or check `preprocess`"
+        raise DataError(problem.came, problem.allowed, hint) from None
 
 
 # Resident memory once the libraries are loaded, as seen with torch 2.13 and NNCF 3.4 on Linux.
@@ -183,6 +168,7 @@ class Run:
     machine: Machine
     versions: Mapping[str, str]
     metric_code: str
+    step_files: str
     memory_limit: float | None
     compressed: Mapping[str, str]
     description: Mapping[str, Any]
@@ -220,6 +206,7 @@ class Run:
             "sartor": __version__,
             "preprocess": repr(self.need.preprocess),
             "batch": self.need.workload.batch,
+            "step_files": self.step_files,
         } | ({"metric": self.metric_code} if self.metric_code else {})
 
     def job_time_limit(self, stage: str) -> float:

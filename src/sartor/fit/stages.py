@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sartor.fit.run import Inputs, Run
 from sartor.fit.signature import check_outputs
 from sartor.fit.trials import Trial, trial_key
 from sartor.model.onnx import content_hash, parameter_count, read_signature
-from sartor.model.values import Model, Signature, TensorSpec
+from sartor.model.values import Model, Signature
 from sartor.need import TrainSpec
 from sartor.plan.candidates import Candidate, RowShapes
 from sartor.plan.recipe import Recipe
@@ -79,12 +79,11 @@ def by_input(values: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
     return {name: values[name] for name in names}
 
 
-def prepared_inputs(run: Run, model: Model, wanted: Sequence[TensorSpec] = ()) -> Inputs:
+def prepared_inputs(run: Run, model: Model) -> Inputs:
     """The rows of a model after its declared steps."""
-    specs = specs_of(run.need, model, run.data.dataset, run.base, run.data.rows("train").tolist(), run.work)
-    if not wanted and model.kind == "huggingface" and len(model.inputs) == 1:
-        wanted = (TensorSpec(model.inputs[0], "float32", ()),)
-    return run.data.inputs(specs, wanted, run.base)
+    learnt = run.work / "vocabulary" / run.data.splits.hashes["train"][:8]
+    specs = specs_of(run.need, model, run.data.dataset, run.base, run.data.rows("train").tolist(), learnt)
+    return run.data.inputs(specs, model, run.base)
 
 
 def open_source(run: Run, model: Model) -> Source:
@@ -108,7 +107,7 @@ def open_source(run: Run, model: Model) -> Source:
         "reference": model.reference,
         "base": str(run.base),
         "inputs": inputs.saved,
-        "outputs": model.columns or run.outputs if not run.need.labelled else run.outputs,
+        "outputs": run.outputs if run.need.labelled else model.columns or 1,  # without labels a head is as it is
         "seed": run.need.seed,
         "threads": run.machine.cores,
         "to": str(folder / "untrained.onnx"),
@@ -197,7 +196,7 @@ def _source(run: Run, model: Model, inputs: Inputs, trial: Trial, *, trained: bo
 def _open_onnx(run: Run, model: Model) -> Source:
     assert model.path is not None
     signature = read_signature(model.path)
-    inputs = prepared_inputs(run, model, signature.inputs)
+    inputs = prepared_inputs(run, model)
     output = check_outputs(model, signature, run.need, len(run.data.dataset.classes))
     parameters = parameter_count(model.path)
     return Source(model, model.path, signature, parameters, inputs, model.content_hash, True, {}, output)

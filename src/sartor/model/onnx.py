@@ -49,18 +49,6 @@ def read_signature(path: Path) -> Signature:
     return _signature_of(path, _parse(path))
 
 
-def fixed_batch(signature: Signature) -> int | None:
-    """The batch that the file insists on, or None when the first dimension is free.
-
-    Raises:
-        ModelError: the inputs insist on different batches.
-    """
-    fixed = {spec.shape[0] for spec in signature.inputs if spec.shape and isinstance(spec.shape[0], int)}
-    if len(fixed) > 1:
-        raise ModelError(f"inputs with first dimensions {sorted(fixed)}", "one batch for all inputs")
-    return fixed.pop() if fixed else None
-
-
 def judged_output(signature: Signature, wanted: str, columns: int | None) -> int:
     """The number of the output that is judged.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sartor.steps.specs import InputSpec
+
 Dimension = int | str  # a symbolic dimension carries its name
 Kind = Literal["zoo", "torch", "onnx", "huggingface", "exported-program", "sklearn", "keras"]
 
@@ -34,6 +36,11 @@ class Signature:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    @property
+    def taken(self) -> tuple[InputSpec, ...]:
+        """What rows must be, input by input."""
+        return tuple(InputSpec(spec.name, spec.dtype, spec.shape[1:]) for spec in self.inputs)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

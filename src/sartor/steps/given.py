@@ -79,7 +79,8 @@ def _by_name(fields: Mapping[str, Any], specs: Sequence[InputSpec]) -> Prepared:
 
 def _many(array: Array, spec: InputSpec) -> Array:
     """One row or many -> (n, *row_shape)."""
-    batch = array[np.newaxis] if array.ndim == len(spec.row_shape) else array
+    one_row = spec.row_shape is not None and array.ndim == len(spec.row_shape)
+    batch = array[np.newaxis] if one_row else array
     if not fits(batch.shape[1:], spec.row_shape):
         raise wrong_shape(array.shape, spec.row_shape, name=spec.name)
     return batch

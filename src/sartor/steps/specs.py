@@ -18,11 +18,11 @@ RowShape = Sequence[int | str | None]  # a name or None stands for any size
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Name, element type (numpy name) and shape of one row of one input."""
+    """Name, element type (numpy name) and shape of one row of one input; None where the shape is not known yet."""
 
     name: str
     dtype: str
-    row_shape: tuple[int | str | None, ...]
+    row_shape: tuple[int | str | None, ...] | None = None
 
 
 def fits(row: tuple[int, ...], row_shape: RowShape | None) -> bool:
