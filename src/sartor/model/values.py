@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sartor.steps.specs import InputSpec
+if TYPE_CHECKING:
+    from sartor.steps.specs import InputSpec
 
 Dimension = int | str  # a symbolic dimension carries its name
 Kind = Literal["zoo", "torch", "onnx", "huggingface", "exported-program", "sklearn", "keras"]
@@ -40,6 +41,8 @@ class Signature:
     @property
     def taken(self) -> tuple[InputSpec, ...]:
         """What rows must be, input by input."""
+        from sartor.steps.specs import InputSpec  # numpy comes with it, which opening a model does not need
+
         return tuple(InputSpec(spec.name, spec.dtype, spec.shape[1:]) for spec in self.inputs)
 
     def as_dict(self) -> dict[str, Any]:
