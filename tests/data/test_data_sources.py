@@ -12,6 +12,8 @@ from PIL import Image
 from sartor.data import Dataset, make_splits, open_data
 from sartor.errors import DataError, InputError, UserCodeError
 from sartor.need import DataSpec
+from sartor.steps import apply_steps, prepare, read_steps
+from sartor.steps.images import DecodeImage, framing
 
 RANDOM = np.random.default_rng(0)
 TABLE = "tabular-classification"
@@ -20,7 +22,7 @@ NUMBERS = "tabular-regression"
 
 
 def opened(base: Path, task: str = TABLE, image_size: tuple[int, int] | None = None, **spec: Any) -> Dataset:
-    return open_data(DataSpec(**spec), task, base, image_size)
+    return open_data(DataSpec(**spec), task, base, DecodeImage(size=image_size) if image_size else None)
 
 
 def write_image(path: Path, size: tuple[int, int] = (6, 4), grey: bool = False) -> None:
@@ -148,6 +150,25 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     for name in ("train", "bus"):
         write_image(tmp_path / name / "0.png")
     assert opened(tmp_path, IMAGES, source=".").classes == ("bus", "train")
+
+
+@pytest.mark.parametrize("resample", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("crop", [8, 12])
+def test_images_of_several_sizes_are_what_the_declared_steps_make_of_each(
+    tmp_path: Path, resample: str, crop: int
+) -> None:
+    sizes = [(30, 20), (17, 40), (12, 12), (25, 31)]
+    for number, size in enumerate(sizes):
+        write_image(tmp_path / f"{'ab'[number % 2]}/{number}.png", size)
+    declared: list[dict[str, Any]] = [{"resize_shortest": {"size": 12, "resample": resample}}, {"center_crop": [crop, crop]}]
+    data = open_data(DataSpec(source="."), IMAGES, tmp_path, framing(declared))
+    assert data.inputs.shape == (4, 3, 12, 12)
+    stored = {path.name: path for path in tmp_path.rglob("*.png")}
+    for row, name in zip(
+        apply_steps(read_steps(declared), data.inputs), ["0.png", "2.png", "1.png", "3.png"], strict=True
+    ):
+        alone = prepare(read_steps([{"decode_image": {}}, *declared]), str(stored[name]))
+        np.testing.assert_array_equal(row, alone[0])
 
 
 def test_images_of_several_sizes_need_a_size(tmp_path: Path) -> None:

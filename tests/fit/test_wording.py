@@ -13,7 +13,7 @@ from sartor.bundle.values import LimitResult
 from sartor.figures import Figure
 from sartor.fit.feasible import Nearest, infeasible_sentence
 from sartor.fit.keep import PROVISIONAL
-from sartor.fit.wording import met_sentence, not_met_sentence
+from sartor.fit.wording import met_sentence, not_met_sentence, useless_sentence
 from sartor.need.limit import Limit, parse_limit
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
@@ -62,6 +62,9 @@ SENTENCES = [
     faster(2.5, 2.4, 2.6),
     faster(1.0, 0.98, 1.02),
     met_sentence(CANDIDATE, Figure.exact(1.0, ""), is_zero=True),
+    met_sentence(CANDIDATE, Figure.exact(1.0, ""), is_zero=True, untried=12),
+    f"{faster(2.5, 2.4, 2.6)} {useless_sentence('accuracy', 0.37, 0.5)}",
+    not_met_sentence([unmet("accuracy_drop", "<= 1 pt", 0.001, -0.01, 0.009)], {}, in_time=True),
     not_met_sentence([unmet("accuracy", ">= 0.95", 0.94, 0.93, 0.95)], {"accuracy": ">= 0.95"}),
     not_met_sentence([unmet("accuracy_drop", "<= 1 pt", 0.02, 0.01, 0.0345)], {"accuracy_drop": "<= 1 pt"}),
     not_met_sentence([unmet("accuracy", ">= 0.95", 1.0, float("-inf"), 1.0)], {}),
@@ -113,6 +116,14 @@ def test_the_line_to_change_is_of_a_limit_that_is_broken_not_of_one_that_waits()
     waits = unmet("accuracy", ">= 0.5", 0.9, 0.8, 1.0)
     assert "change `size`" in not_met_sentence([waits, SIZE], {})
     assert "`accuracy` to" not in not_met_sentence([waits, SIZE], {})
+
+
+def test_more_time_is_advised_only_where_time_was_short() -> None:
+    close = unmet("accuracy_drop", "<= 1 pt", 0.001, -0.01, 0.009)
+    assert "more time" in not_met_sentence([close], {})
+    enough = not_met_sentence([close], {}, in_time=True)
+    assert "more time" not in enough
+    assert "give more confirm rows" in enough
 
 
 def test_every_broken_limit_has_its_line() -> None:

@@ -139,3 +139,16 @@ def test_tokenise_stands_alone(file: Path) -> None:
     for strings in (texts, texts.astype(np.str_)):
         with pytest.raises(InputError, match="let `preprocess` be a tokenise step"):
             prepare_rows((), strings)
+
+
+def test_a_model_with_other_names_says_which_is_which(file: Path) -> None:
+    asked = {"file": str(file), "max_length": 8, "pad_id": 7, "inputs": {"mask": "attention_mask", "ids": "input_ids"}}
+    step = Tokenise.read(asked)
+    plain, named = Tokenise(file, 8, pad_id=7).apply(["good film", "bad"]), step.apply(["good film", "bad"])
+    assert list(named.arrays) == ["mask", "ids"]
+    np.testing.assert_array_equal(named.arrays["ids"], plain.arrays["input_ids"])
+    np.testing.assert_array_equal(named.arrays["mask"], plain.arrays["attention_mask"])
+    assert named.padding == {"mask": 0.0, "ids": 7.0}
+    assert Tokenise.read(step.as_dict()["tokenise"]) == step
+    with pytest.raises(InputError, match=r"inputs is \{'ids': 'tokens'\}"):
+        Tokenise.read({**asked, "inputs": {"ids": "tokens"}})

@@ -24,7 +24,8 @@ def recipes(runtime: str) -> tuple[Recipe, ...]:
     own = _CALIBRATIONS.get(runtime, ())
     ordered = [*own, *(name for name in every if name not in own)]
     static = (CompressionStep("int8-static", (("calibration", name),)) for name in ordered)
-    steps = (CompressionStep("fp16-weights"), CompressionStep("int8-dynamic"), *static)
+    coarse = CompressionStep("int8-dynamic", (("scales", "tensor"),))
+    steps = (CompressionStep("fp16-weights"), CompressionStep("int8-dynamic"), coarse, *static)
     return (Recipe(), *(Recipe((step,)) for step in steps))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sartor.need import DataSpec
+    from sartor.steps.images import DecodeImage
 
-ImageSize = tuple[int, int]  # height, width
 TEXT_NAMES = (
     *("text", "texts", "sentence", "sentences", "review", "content", "comment", "document"),
     *("message", "utterance", "question", "tweet", "body", "headline", "title"),
@@ -28,7 +28,7 @@ class Reading:
         label: column or array of the labels, if named.
         group: column or array of the groups, if named.
         labelled: whether labels are wanted.
-        image_size: (height, width) that image files are brought to.
+        framing: how image files are brought to one size; its mode does not count.
         audio_rate: samples a second that sound is brought to.
     """
 
@@ -38,7 +38,7 @@ class Reading:
     label: str | None = None
     group: str | None = None
     labelled: bool = True
-    image_size: ImageSize | None = None
+    framing: DecodeImage | None = None
     audio_rate: int | None = None
 
     @property
@@ -53,7 +53,7 @@ class Reading:
 
 
 def reading_of(
-    spec: DataSpec, task: str, labelled: bool, image_size: ImageSize | None, audio_rate: int | None
+    spec: DataSpec, task: str, labelled: bool, framing: DecodeImage | None, audio_rate: int | None
 ) -> Reading:
     """The part `data:` of a Need and what its model and steps ask for, as one value."""
     given = spec.input
@@ -67,6 +67,6 @@ def reading_of(
         group=spec.group,
         # The features of a row are judged by agreement: labels beside them would mean nothing.
         labelled=labelled and task != "feature-extraction",
-        image_size=image_size,
+        framing=framing,
         audio_rate=audio_rate,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sartor.data.callables import is_callable_target
 from sartor.data.clean import Asked, clean
-from sartor.data.reading import ImageSize, Reading, reading_of
+from sartor.data.reading import Reading, reading_of
 from sartor.data.rows import Rows, join
 from sartor.data.sources_arrays import read_npz
 from sartor.data.sources_builtin import BUILTIN
@@ -22,6 +22,7 @@ from sartor.data.table_files import TABLES
 from sartor.data.trees import IMAGES, SOUNDS, Tree, read_folder, read_tar
 from sartor.data.values import Dataset
 from sartor.errors import DataError, nearest
+from sartor.steps.images import DecodeImage
 
 if TYPE_CHECKING:
     from sartor.need import DataSpec
@@ -40,7 +41,7 @@ def open_data(
     spec: DataSpec,
     task: str,
     base: Path,
-    image_size: ImageSize | None = None,
+    framing: DecodeImage | None = None,
     *,
     audio_rate: int | None = None,
     labelled: bool = True,
@@ -57,7 +58,7 @@ def open_data(
         spec: the part `data:` of a Need.
         task: the Need's task.
         base: folder that relative paths start from.
-        image_size: (height, width) that image files are brought to; needed if they differ in size.
+        framing: how image files are brought to one size (its mode does not count); needed if they differ in size.
         audio_rate: samples a second that sound is brought to; needed if clips differ in it.
         labelled: whether labels are wanted. Without them, columns for labels are left out of the features and
             folders may hold their files in any way.
@@ -70,7 +71,7 @@ def open_data(
         MissingExtraError: .parquet without pyarrow.
         UserCodeError: the user's callable raised.
     """
-    reading = reading_of(spec, task, labelled, image_size, audio_rate)
+    reading = reading_of(spec, task, labelled, framing, audio_rate)
     named = {name: getattr(spec, name) for name in ("calibrate", "select", "confirm")}
     named = {name: source for name, source in named.items() if source is not None}
     rows = _read(spec.source, reading, base)
@@ -87,14 +88,13 @@ def _joined(rows: Rows, source: str, named: dict[str, str], reading: Reading, ba
             "leave out the named ones, or name a source without splits",
         )
     # Splits that are not named are made out of `source` later, which then gives up some of its rows.
-    reading = replace(reading, image_size=reading.image_size or _image_size(rows))
+    reading = replace(reading, framing=reading.framing or _framing(rows))
     parts = [(name, _read(other, reading, base)) for name, other in named.items()]
     return join([("train", rows), *parts])
 
 
-def _image_size(rows: Rows) -> ImageSize | None:
-    decoded = any("decode_image" in step for step in rows.input_steps)
-    return (rows.inputs.shape[2], rows.inputs.shape[3]) if decoded else None
+def _framing(rows: Rows) -> DecodeImage | None:
+    return next((DecodeImage.read(step["decode_image"]) for step in rows.input_steps if "decode_image" in step), None)
 
 
 def _read(source: str, reading: Reading, base: Path) -> Rows:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.left_out import Broken, left_out
-from sartor.data.reading import ImageSize, Reading
+from sartor.data.reading import Reading
 from sartor.data.rows import Rows
 from sartor.data.trees import IMAGES, File, Tree, place
 from sartor.errors import DataError, InputError
@@ -20,11 +21,11 @@ def read_images(tree: Tree, reading: Reading) -> Rows:
     """(n, c, h, w) uint8 and the names of the class folders; c is 1 if every file is grey, else 3.
 
     Raises:
-        DataError: no images, too many that cannot be read, or several sizes without `image_size`.
+        DataError: no images, too many that cannot be read, or several sizes without a framing.
     """
     placed = place(tree, IMAGES, "images", reading.labelled)
     forms = {number: form for number, file in enumerate(placed.files) if not isinstance(form := _form(file), Broken)}
-    decode = _decoder(placed.files, forms, reading.image_size)
+    decode = _decoder(placed.files, forms, reading.framing)
     pixels, kept, broken = _decode(decode, placed.files)
     return Rows(
         inputs=pixels,
@@ -35,6 +36,7 @@ def read_images(tree: Tree, reading: Reading) -> Rows:
     )
 
 
+ImageSize = tuple[int, int]  # height, width
 _Form = tuple[str, ImageSize]  # Pillow's mode, (height, width)
 
 
@@ -51,20 +53,21 @@ def _form(file: File) -> _Form | Broken:
         return Broken(file.name, _told(reason))
 
 
-def _decoder(files: Sequence[File], forms: dict[int, _Form], wanted: ImageSize | None) -> DecodeImage:
+def _decoder(files: Sequence[File], forms: dict[int, _Form], framing: DecodeImage | None) -> DecodeImage:
     """What brings all files to one mode and size."""
     sizes: dict[ImageSize, File] = {}
     for number, (_, size) in forms.items():
         sizes.setdefault(size, files[number])
-    if wanted is None and len(sizes) > 1:
+    if framing is None and len(sizes) > 1:
         (one, first), (two, second) = list(sizes.items())[:2]
         raise DataError(
             f"images of {len(sizes)} sizes: {first.name} is {one[0]} x {one[1]}, {second.name} {two[0]} x {two[1]}",
             "one size for all images",
-            "add a resize: preprocess: [{resize: [224, 224]}]",
+            "add a resize: preprocess: [{resize: [224, 224]}], or a resize_shortest and a center_crop",
         )
     grey = all(mode in ("L", "1") for mode, _ in forms.values())
-    return DecodeImage("L" if grey else "RGB", wanted or next(iter(sizes), (1, 1)))
+    mode = "L" if grey else "RGB"
+    return replace(framing, mode=mode) if framing else DecodeImage(mode, next(iter(sizes), (1, 1)))
 
 
 def _decode(decode: DecodeImage, files: Sequence[File]) -> tuple[NDArray[np.uint8], list[int], list[Broken]]:

@@ -12,6 +12,8 @@ from sartor.fit.screen_limits import SCREEN_SPREAD
 from sartor.measure.quality_bounds import Outputs
 from sartor.plan.candidates import Candidate, Refusal
 
+UNTRIED = "not tried: the time budget ended first"
+
 Status = Literal["planned", "screened", "rejected", "failed", "passed", "finalist", "chosen"]
 
 
@@ -102,6 +104,10 @@ class Board:
     def get(self, candidate_id: str) -> Standing | None:
         """The standing of a candidate, or None for a name that is not on the board."""
         return self._standings.get(candidate_id)
+
+    def untried(self) -> int:
+        """How many candidates the time did not suffice for."""
+        return sum(standing.why == UNTRIED for standing in self._standings.values())
 
     def update(self, candidate_id: str, **changes: Any) -> Standing:
         """Change fields of a standing; gives the new one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _MOST_RESERVED = 0.4  # of the budget, however slowly workers start
@@ -32,6 +33,11 @@ class Clock:
     def keep_for_finals(self, seconds: float) -> None:
         """Keep back at least `seconds`, as far as the budget allows: models that load slowly make long finals."""
         self.reserve = max(self.reserve, min(seconds, _MOST_RESERVED * self.budget))
+
+    def until(self, share: float) -> Callable[[], bool]:
+        """Whether there is time for another trial of a stage that may take this share of what is left now."""
+        end = self.spent() + share * max(0.0, self.left())
+        return lambda: self.search_goes_on() and self.spent() < end
 
     def search_goes_on(self) -> bool:
         """Whether there is time for another trial."""

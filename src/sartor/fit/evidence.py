@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from sartor.bundle.values import Verdict
 from sartor.data.values import SPLIT_NAMES
 from sartor.figures import Figure
 from sartor.fit.board import Standing
+from sartor.fit.constant import constant_predictor
 from sartor.fit.feasible import Nearest
 from sartor.fit.judge import error_shares
 from sartor.fit.prove import Proof
@@ -68,7 +67,7 @@ def _common(search: Search) -> dict[str, Any]:
         "candidates": [standing.as_dict() for standing in search.board.all()],
         "refusals": [{"what": refusal.what, "why": refusal.why} for refusal in search.board.refusals],
         "baseline_model": search.baseline,
-        "constant_predictor": constant_predictor(search),
+        "constant_predictor": constant_predictor(search.run),
         "data": dict(run.description),
         "splits": {
             "rows": {name: len(run.data.rows(name)) for name in SPLIT_NAMES},
@@ -95,22 +94,6 @@ def _model_part(run: Run, source: Source) -> dict[str, Any]:
     return {"parameters": source.parameters, "notes": notes}
 
 
-def constant_predictor(search: Search) -> float | None:
-    """The metric of always answering the most common class (the mean, for a regression) on confirm.
-
-    A claim of accuracy means little without it. None where a constant has no value, as for AUC's ranks.
-    """
-    run = search.run
-    if not run.need.labelled:
-        return None
-    labels, known = run.data.labels("confirm"), run.data.labels("select")
-    if run.need.metric == "rmse":
-        return float(np.sqrt(np.mean((labels - known.mean()) ** 2)))
-    if run.need.metric != "accuracy":
-        return None
-    return float(np.mean(labels == np.bincount(known).argmax()))
-
-
 def json_of(search: Search, proof: Proof, bundle: str) -> dict[str, Any]:
     """The object that `fit --json` prints for a met or unmet Need."""
     chosen, zero = search.board[proof.chosen], search.board[proof.zero]
@@ -127,7 +110,7 @@ def json_of(search: Search, proof: Proof, bundle: str) -> dict[str, Any]:
             "resolution": proof.finals.resolution,
         },
         "noisy": proof.finals.noisy,
-        "constant_predictor": constant_predictor(search),
+        "constant_predictor": constant_predictor(search.run),
         **_run_part(search, bundle),
     }
 

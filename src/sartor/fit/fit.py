@@ -12,7 +12,7 @@ from typing import Any
 
 from sartor.bundle.manifest import read_manifest
 from sartor.bundle.values import LimitResult, Outcome, Verdict
-from sartor.errors import BundleError, CandidateError
+from sartor.errors import BundleError, CandidateError, InputError
 from sartor.fit.board import Board
 from sartor.fit.clock import clock_for
 from sartor.fit.evidence import json_of, unchosen_evidence, unchosen_json
@@ -102,7 +102,7 @@ def _answered(folder: Folder, asked: dict[str, Any], run: Run) -> dict[str, Any]
     verdict = values["verdict"]
     complete = (folder.path / "bundle.json").exists() or verdict == "infeasible"
     more = any(run.trials.budget[name] > stored["budget"][name] for name in run.trials.budget)
-    if not complete or (verdict == "not_met" and (more or values["budget_ended"])):
+    if not complete or values["budget_ended"] or (verdict == "not_met" and more):
         return None
     return {**values, "already_answered": True}
 
@@ -118,6 +118,9 @@ def _held(path: Path, need: Need, opened: Opened, fresh: bool) -> Iterator[Folde
     folder = open_folder(path, need, fresh=fresh, check=still_provable)
     try:
         yield folder
+    except InputError:
+        folder.release()
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM):
             raise cannot_write(path, error) from None
@@ -177,13 +180,14 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
     if not _is_judged(path):
         search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
-    ended = not run.clock.search_goes_on()
     proof = _prove(search)
     if proof is None:
         return _unproved(search, path)
     evidence = keep_final(search, path, proof)
     write_page(evidence, path, path / REPORT)
-    return {**json_of(search, proof, str(path)), "budget_ended": ended and proof.verdict.outcome != "met"}
+    # The model as it is meets a Need that others were not tried for: the same command goes on with them.
+    settled = proof.verdict.outcome == "met" and proof.chosen != proof.zero
+    return {**json_of(search, proof, str(path)), "budget_ended": not (search.in_time or settled)}
 
 
 def _is_judged(path: Path) -> bool:

@@ -41,6 +41,11 @@ class Folder:
     made: bool
     lock: IO[str]
 
+    def release(self) -> None:
+        """Let a corrected Need have the folder, unless it was taken before or holds a bundle by now."""
+        if self.new and not (self.path / "bundle.json").exists():
+            self.trials.set_fact("need", None)
+
     def close(self) -> None:
         """Let go of the folder; prepared rows of the data set do not stay behind, nor a folder without a trial."""
         empty = self.new and self.trials.run == 0 and self.trials.fact("result") is None
@@ -126,7 +131,7 @@ def _lock(file: Path, path: Path) -> IO[str]:
 
 def _claim(path: Path, work: Path, trials: Trials, need: Need, fresh: bool) -> bool:
     known = trials.fact("need")
-    if fresh and known is not None:
+    if fresh:
         _wipe(path, work, trials)
         known = None
     if known is not None and known != need.identity():

@@ -31,6 +31,7 @@ from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
 from sartor.plan.candidates import Refusal, RowShapes
 from sartor.steps import fit_steps, prepare_rows, read_steps, step_files
+from sartor.steps.images import framing
 from sartor.steps.prepared import Prepared
 
 _FINISHED = ("onnx", "exported-program", "keras")  # their weights are what the user gave
@@ -149,10 +150,10 @@ def decoded_data(need: Need, steps: Sequence[Mapping[str, Any]], classes: tuple[
     Raises:
         InputError: see `open_data`.
     """
-    resizes = (spec["resize"] for spec in steps if "resize" in spec)
-    size = next((tuple(given["size"] if isinstance(given, Mapping) else given) for given in resizes), None)
     rate = next((int(spec["decode_audio"]["rate"]) for spec in steps if "decode_audio" in spec), None)
-    return open_data(need.data, need.task, base, size, audio_rate=rate, labelled=need.labelled, model_classes=classes)
+    return open_data(
+        need.data, need.task, base, framing(steps), audio_rate=rate, labelled=need.labelled, model_classes=classes
+    )
 
 
 def trains(need: Need, model: Model) -> bool:

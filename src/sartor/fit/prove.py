@@ -10,13 +10,14 @@ from sartor.bundle.manifest import file_hash
 from sartor.bundle.values import LimitResult, Verdict
 from sartor.figures import Figure
 from sartor.fit.board import Standing
+from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
 from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, quality_key, with_fallback
 from sartor.fit.racing import read_split
 from sartor.fit.screening import feed_for
 from sartor.fit.search import Search, screened_objective, zeros_of
 from sartor.fit.settings import settle_settings
-from sartor.fit.wording import met_sentence, not_met_sentence
+from sartor.fit.wording import met_sentence, not_met_sentence, useless_sentence
 from sartor.measure.memory import peak_memory
 from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds
 from sartor.measure.quantiles import mean_bounds_of_launches
@@ -241,11 +242,14 @@ def _conclude(
     split = "select" if opened.opening is None else "confirm"
     quality = {s.id: _quality(search, s, split) for s in (chosen, zero)}
     speedup = finals.timed[chosen.id].speedup
-    sentence = (
-        met_sentence(chosen.candidate, speedup, chosen.id == zero.id, run.need.minimise)
-        if outcome == "met"
-        else not_met_sentence(limits, run.need.require)
-    )
+    if outcome == "met":
+        untried = search.board.untried()
+        sentence = met_sentence(chosen.candidate, speedup, chosen.id == zero.id, run.need.minimise, untried)
+        constant = no_better_than_constant(run, quality[chosen.id])
+        if constant is not None:
+            sentence += " " + useless_sentence(run.need.metric, quality[chosen.id].value, constant)
+    else:
+        sentence = not_met_sentence(limits, run.need.require, in_time=search.in_time)
     search.board.update(chosen.id, status="chosen", why=sentence)
     verdict = Verdict("met" if outcome == "met" else "not_met", limits, sentence)
     return Proof(verdict, chosen.id, zero.id, finals, memory, quality, split, opened.opening, opened.alpha)

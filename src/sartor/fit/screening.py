@@ -6,12 +6,12 @@ with random ones; what cannot meet a speed or size limit is never trained.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sartor.bundle.values import Variant
 from sartor.compress.applicable import recipes
 from sartor.errors import CandidateError
-from sartor.fit.board import Board, Standing
+from sartor.fit.board import UNTRIED, Board, Standing
 from sartor.fit.finals import expected_seconds
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import excluded_by
@@ -45,21 +45,27 @@ def feed_for(run: Run, source: Source, split: str) -> Feed:
     return Feed(source.fed, run.data.rows_path(split), run.need.workload.batch, run.memory_limit, source.output)
 
 
-def screen_source(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> None:
-    """Build and time the candidates of one model; every result lands on the board."""
-    built = _build_files(run, board, source, standings)
+def screen_source(
+    run: Run, board: Board, source: Source, standings: Sequence[Standing], goes_on: Callable[[], bool]
+) -> None:
+    """Build and time the candidates of one model; every result lands on the board.
+
+    Args:
+        goes_on: whether there is time for another; the uncompressed model is built whatever it says.
+    """
+    built = _build_files(run, board, source, standings, goes_on)
     twins: dict[Candidate, list[str]] = {}
     for standing in standings:
         if board[standing.id].alive:
             twins.setdefault(speed_twin(standing.candidate), []).append(standing.id)
     todo = [
         (Variant(twin, file.path, file.size_bytes), twins[twin])
-        for twin in _worth_timing(run, board, twins)
+        for twin in by_promise(_worth_timing(run, board, twins))
         if (file := built.get(twin.variant_id)) is not None
     ]
     reference = _reference(source, built)
     if reference is not None:
-        _screen_all(run, board, source, reference, todo)
+        _screen_all(run, board, source, reference, todo, goes_on)
     for standing in standings:
         _apply_limits(run, board, standing.id)
 
@@ -76,11 +82,28 @@ def _worth_timing(run: Run, board: Board, twins: Mapping[Candidate, Sequence[str
     return list(kept.values())
 
 
+def by_promise(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Every file and precision once with its most promising settings, then with the next, and so on.
+
+    A screen that is cut short has then seen each way to compute; threads and shape of the finalists are
+    chosen again before the finals.
+    """
+    turns: dict[tuple[str, str], int] = {}
+    order = []
+    for candidate in sorted(candidates, key=lambda c: (-c.settings.threads, c.settings.shape == "dynamic")):
+        file = candidate.variant_id, candidate.settings.precision
+        turns[file] = turns.get(file, 0) + 1
+        order.append((turns[file], not candidate.is_uncompressed, candidate))
+    return [candidate for *_, candidate in sorted(order, key=lambda entry: entry[:2])]
+
+
 def _too_large(run: Run, board: Board, ids: Sequence[str]) -> bool:
     return all(excluded_by(run.performance_limits, None, board[name].size_bytes, 1) for name in ids)
 
 
-def _build_files(run: Run, board: Board, source: Source, standings: Sequence[Standing]) -> dict[str, Variant | None]:
+def _build_files(
+    run: Run, board: Board, source: Source, standings: Sequence[Standing], goes_on: Callable[[], bool]
+) -> dict[str, Variant | None]:
     """One file for each recipe that has its own operators; a recipe that fails takes its candidates along."""
     files: dict[str, Variant | None] = {}
     for standing in standings:
@@ -88,6 +111,8 @@ def _build_files(run: Run, board: Board, source: Source, standings: Sequence[Sta
         twin = speed_twin(candidate)
         if twin.variant_id != candidate.variant_id and candidate.recipe.quantizes:
             continue  # another calibration of the same operators: built once it is worth it
+        if candidate.variant_id not in files and not (candidate.is_uncompressed or goes_on()):
+            continue
         if candidate.variant_id not in files:
             files[candidate.variant_id] = _build_one(run, board, source, candidate)
         file = files[candidate.variant_id]
@@ -132,7 +157,12 @@ def _reference(source: Source, built: Mapping[str, Variant | None]) -> Variant |
 
 
 def _screen_all(
-    run: Run, board: Board, source: Source, reference: Variant, todo: Sequence[tuple[Variant, list[str]]]
+    run: Run,
+    board: Board,
+    source: Source,
+    reference: Variant,
+    todo: Sequence[tuple[Variant, list[str]]],
+    goes_on: Callable[[], bool],
 ) -> None:
     followers = {variant.id: ids for variant, ids in todo}
     parts = {
@@ -151,9 +181,12 @@ def _screen_all(
             else:
                 board.update(follower, status="screened", seconds=seconds)
 
+    timed = []  # never none: the uncompressed model comes first, and speed-ups are against it
+
     def on_result(variant: Variant, found: Screened | CandidateError) -> None:
         failed = isinstance(found, CandidateError)
         if isinstance(found, Screened):
+            timed.append(variant.id)
             run.clock.keep_for_finals(expected_seconds(found.start_seconds))
         reason = str(found) if failed else ""
         seconds = None if isinstance(found, CandidateError) else found.seconds
@@ -178,7 +211,8 @@ def _screen_all(
             run.trials.count_reuse(stored.key)
             spread(variant.id, stored.status, stored.reason, stored.result.get("seconds"))
     if fresh:
-        screen(reference, fresh, feed_for(run, source, "select"), on_result, keep_going=run.clock.search_goes_on)
+        feed = feed_for(run, source, "select")
+        screen(reference, fresh, feed, on_result, keep_going=lambda: not timed or goes_on())
 
 
 def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:
@@ -190,4 +224,4 @@ def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:
     if why:
         board.reject(candidate_id, why)
     elif standing.seconds is None:
-        board.reject(candidate_id, "not tried: the time budget ended first")
+        board.reject(candidate_id, UNTRIED)

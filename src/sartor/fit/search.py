@@ -13,7 +13,7 @@ import numpy as np
 from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.figures import Figure
-from sartor.fit.board import Board, Standing
+from sartor.fit.board import UNTRIED, Board, Standing
 from sartor.fit.candidates import candidates_of
 from sartor.fit.inputs import trains
 from sartor.fit.racing import race_candidate, read_split
@@ -28,6 +28,7 @@ from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
 from sartor.units import format_value
 
+_SCREEN_SHARE = 0.6  # of the time left; training, races and reading need the rest
 _SLOWER = 1.1  # a compressed candidate this much slower than the uncompressed model is not worth reading
 
 
@@ -40,6 +41,7 @@ class Search:
         baseline: name of the most accurate uncompressed model read so far, and its outputs on select.
         on_best: told of every variant that is the best so far, with its outputs on select.
         unopened: models that could not be opened or trained, with the reason.
+        in_time: whether the search came to its end before the time did.
     """
 
     run: Run
@@ -49,6 +51,7 @@ class Search:
     baseline_outputs: Array | None = None
     baseline_value: float = float("nan")
     unopened: dict[str, str] = field(default_factory=dict)
+    in_time: bool = False
     on_best: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
 
     def outputs_on_select(self, source: Source) -> Array:
@@ -88,8 +91,9 @@ class Search:
 def open_and_screen(search: Search, models: Sequence[Model]) -> None:
     """Open every model and time all of its candidates; a model that fails takes only itself out."""
     run, board = search.run, search.board
-    for model in models:
+    for turn, model in enumerate(models):
         run.watch.phase(f"{model.name}: export and screen")
+        goes_on = run.clock.until(_SCREEN_SHARE / (len(models) - turn))
         try:
             source = open_source(run, model)
         except CandidateError as error:
@@ -104,7 +108,7 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
         plan = candidates_of(model.name, source.rows, run.need.workload.batch, run.machine, compressed)
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
-        screen_source(run, board, source, mine)
+        screen_source(run, board, source, mine, goes_on)
 
 
 def potential(search: Search, model: str) -> float:
@@ -155,13 +159,14 @@ def train_and_race(search: Search) -> None:
             _skip(search, name, "another model meets the limits and is faster than this one could be")
             continue
         if not run.clock.search_goes_on() and search.baseline:
-            _skip(search, name, "not tried: the time budget ended first")
+            _skip(search, name, UNTRIED)
             continue
         if _finish(search, name) and not drops:
             race_model(search, search.sources[name])
     if drops:
         for source in sorted(search.ready(), key=lambda s: potential(search, s.model.name)):
             race_model(search, source)
+    search.in_time = run.clock.search_goes_on() and not search.board.untried()
 
 
 def _beaten(search: Search, name: str) -> bool:
@@ -206,16 +211,20 @@ def _read_baseline(search: Search, source: Source) -> None:
 
 
 def race_model(search: Search, source: Source) -> None:
-    """Race the best setting of each of a model's files; the rest is out by its sibling."""
+    """Race the best setting of each of a model's files; the rest is out by its sibling.
+
+    The uncompressed model is raced whatever the time: without it there is nothing to prove.
+    """
     run, board = search.run, search.board
     alive = [s for s in board.alive() if s.candidate.model == source.model.name]
-    best = _best_settings(search, alive)
-    run.watch.phase(f"{source.model.name}: compress and race", len(best))
+    by_promise = sorted(_best_settings(search, alive), key=lambda s: screened_objective(run, s))
+    run.watch.phase(f"{source.model.name}: compress and race", len(by_promise))
     limit = _uncompressed_objective(search, source)
+    fallback = next((s.id for s in by_promise if s.candidate.is_uncompressed), None)
     drops = any(lim.compares for lim in run.quality_limits)
-    for standing in sorted(best, key=lambda s: screened_objective(run, s)):
-        if not run.clock.search_goes_on():
-            board.reject(standing.id, "not tried: the time budget ended first")
+    for standing in by_promise:
+        if standing.id != fallback and not run.clock.search_goes_on():
+            board.reject(standing.id, UNTRIED)
         elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
         else:

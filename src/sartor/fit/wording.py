@@ -13,13 +13,18 @@ from sartor.plan.candidates import Candidate
 _MORE_TIME = "give it more time with `budget: {time: ...}`"
 
 
-def met_sentence(candidate: Candidate, speedup: Figure, is_zero: bool, minimise: str = "latency") -> str:
+def met_sentence(
+    candidate: Candidate, speedup: Figure, is_zero: bool, minimise: str = "latency", untried: int = 0
+) -> str:
     """Every limit is proved.
 
     Args:
         is_zero: whether the candidate is the uncompressed model itself.
         minimise: what the Need minimises.
+        untried: how many candidates the time did not suffice for.
     """
+    if is_zero and untried:
+        return f"Met by {candidate.label}: the model as it is; the time ended before {untried} others were tried."
     if is_zero:
         return f"Met by {candidate.label}: the model as it is; nothing tried was proved faster."
     times = f"{speedup.value:.2f}x [{_end(speedup.low)}, {_end(speedup.high)}]"
@@ -32,16 +37,30 @@ def met_sentence(candidate: Candidate, speedup: Figure, is_zero: bool, minimise:
     return f"Met by {candidate.label}: {times} the speed of the uncompressed model at its best."
 
 
+def useless_sentence(metric: str, value: float, constant: float) -> str:
+    """A warning that goes with a verdict: limits on speed and on drops are met by a model that has learnt nothing."""
+    return (
+        f"But beware: its {metric} of {value:.4f} is not proved better than {constant:.4f}, "
+        "which one constant answer gives."
+    )
+
+
 def _end(bound: float) -> str:
     return f"{bound:.2f}" if math.isfinite(bound) else "unbounded"
 
 
-def not_met_sentence(limits: Sequence[LimitResult], require: Mapping[str, str | float]) -> str:
-    """Which limits are not proved, and for each that is broken the line of the Need that would be."""
+def not_met_sentence(
+    limits: Sequence[LimitResult], require: Mapping[str, str | float], *, in_time: bool = False
+) -> str:
+    """Which limits are not proved, and for each that is broken the line of the Need that would be.
+
+    Args:
+        in_time: whether the search came to its end before the time did, so that more time would not help.
+    """
     unmet = [result for result in limits if not result.met]
     names = ", ".join(f"`{result.limit}`" for result in unmet)
     broken = [result for result in unmet if _violates(result)]
-    return f"Not met: {names}. {_advice(broken or unmet[:1], require)}"
+    return f"Not met: {names}. {_advice(broken or unmet[:1], require, in_time)}"
 
 
 def _violates(result: LimitResult) -> bool:
@@ -55,13 +74,18 @@ def _bound(result: LimitResult) -> float | None:
     return None if figure is None else figure.high if result.limit.op == "<=" else figure.low
 
 
-def _advice(results: Sequence[LimitResult], require: Mapping[str, str | float]) -> str:
+def _advice(results: Sequence[LimitResult], require: Mapping[str, str | float], in_time: bool) -> str:
     """What to do about each: first the lines to change, then what no line helps."""
     changes, others = [], []
     for result in results:
         limit, bound = result.limit, _bound(result)
         if bound is None:
             others.append(f"`{limit.name}` could not be measured: {_MORE_TIME}.")
+        elif limit.allows(bound) and in_time and limit.is_quality:
+            others.append(
+                f"What select shows is too close to `{limit}` to be proved on confirm: "
+                "give more confirm rows, or a wider limit."
+            )
         elif limit.allows(bound):
             others.append("Give it more time with `budget: {time: ...}`: what was seen so far would do.")
         elif _says_something(limit, bound):

@@ -19,6 +19,15 @@ _SENTENCES: tuple[Pair, ...] = (
         "满足需求的方案：{label}，即原模型本身；尝试过的其他方案均未被证明更快。",
     ),
     (
+        r"Met by (?P<label>.+): the model as it is; the time ended before (?P<count>\d+) others were tried\.",
+        "满足需求的方案：{label}，即原模型本身；时间用完时还有 {count} 个方案未尝试。",
+    ),
+    (
+        r"But beware: its (?P<metric>\w+) of (?P<value>[\d.]+) is not proved better than (?P<constant>[\d.]+), "
+        r"which one constant answer gives\.",
+        "但请注意：其 {metric} 为 {value}，未被证明优于恒定预测的 {constant}。",
+    ),
+    (
         r"Met by (?P<label>.+): (?P<times>[\d.]+)x (?P<ends>\[.+\]) the speed of the uncompressed model at its best\.",
         "满足需求的方案：{label}。速度为未压缩模型最佳配置的 {times} 倍 {ends}。",
     ),
@@ -55,6 +64,11 @@ _SENTENCES: tuple[Pair, ...] = (
     (
         r"(?P<limit>`[^`]+`) could not be measured: give it more time with `budget: \{time: \.\.\.\}`\.",
         "{limit} 未能测量：请用 `budget: {{time: ...}}` 给予更多时间。",
+    ),
+    (
+        r"What select shows is too close to (?P<limit>`[^`]+`) to be proved on confirm: "
+        r"give more confirm rows, or a wider limit\.",
+        "select 上的结果过于接近 {limit}，无法在 confirm 上证明：请提供更多 confirm 行，或放宽该约束。",
     ),
     (
         r"Give it more time with `budget: \{time: \.\.\.\}`: what was seen so far would do\.",

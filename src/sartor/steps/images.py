@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ import numpy as np
 
 from sartor.errors import InputError, nearest
 from sartor.steps.base import Array
-from sartor.steps.resize import Resize, resampling
-from sartor.steps.shapes import read_sizes
+from sartor.steps.resize import CenterCrop, Resize, ResizeShortest, read_resample
+from sartor.steps.shapes import read_keys, read_sizes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -59,24 +60,38 @@ def is_image(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class DecodeImage:
-    """What a user has -> (n, c, h, w) uint8; `mode` is `RGB` or `L` (grey), `size` is (h, w) or as it is."""
+    """What a user has -> (n, c, h, w) uint8.
+
+    Attributes:
+        mode: `RGB` or `L` (grey).
+        size: (h, w) that every image is brought to, or as it is.
+        resample: Pillow's filter for that.
+        cover: whether an image keeps its aspect and what stands over is cut off on both ends; else it is stretched.
+    """
 
     mode: str = "RGB"
     size: tuple[int, int] | None = None
+    resample: str = "bilinear"
+    cover: bool = False
 
     @classmethod
     def read(cls, given: Any) -> DecodeImage:
-        """From `{mode: RGB, size: [28, 28]}`; both may be left out."""
-        given = {} if given is None else given
-        if not isinstance(given, dict) or set(given) - {"mode", "size"}:
-            raise InputError(f"decode_image: {given!r}", "the keys mode and size", "decode_image: {mode: RGB}")
-        mode, size = given.get("mode", "RGB"), given.get("size")
+        """From `{mode: RGB, size: [28, 28], resample: bicubic, cover: true}`; each may be left out.
+
+        Raises:
+            InputError: another key, an unknown mode or filter, or `cover` with a size that is no square.
+        """
+        keys = read_keys({} if given is None else given, "decode_image", (), ("mode", "size", "resample", "cover"))
+        mode, size, cover = keys.get("mode", "RGB"), keys.get("size"), bool(keys.get("cover", False))
         if mode not in CHANNELS:
             raise InputError(f"decode_image: mode {mode!r}", "RGB or L (grey)", nearest(str(mode), CHANNELS))
+        resample = read_resample(keys.get("resample", "bilinear"), "decode_image")
         if size is None:
-            return cls(mode)
+            return cls(mode, None, resample)
         height, width = read_sizes(size, "decode_image size", 2)
-        return cls(mode, (height, width))
+        if cover and height != width:
+            raise InputError(f"decode_image: cover with the size {height} x {width}", "a square", "leave out `cover`")
+        return cls(mode, (height, width), resample, cover)
 
     def apply(self, batch: Any) -> Array:
         """Images, or an array already decoded -> (n, c, h, w) uint8; grey ones may come as (n, h, w).
@@ -95,11 +110,18 @@ class DecodeImage:
         return np.stack(rows)
 
     def _decode(self, item: Any) -> Array:
-        image = _open(item).convert(self.mode)
-        if self.size is not None:
-            image = image.resize((self.size[1], self.size[0]), resampling("bilinear"))
-        pixels = np.asarray(image, dtype=np.uint8)
-        return pixels[np.newaxis] if self.mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        pixels = np.asarray(_open(item).convert(self.mode), dtype=np.uint8)
+        planes = pixels[np.newaxis] if self.mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        row: Array = self._framed(planes[np.newaxis])[0]
+        return row
+
+    def _framed(self, batch: Array) -> Array:
+        """(n, c, any, any) -> (n, c, *size)."""
+        if self.size is None:
+            return batch
+        if not self.cover:
+            return Resize(*self.size, self.resample).apply(batch)
+        return CenterCrop(*self.size).apply(ResizeShortest(self.size[0], self.resample).apply(batch))
 
     def _from_array(self, batch: Array) -> Array:
         channels = CHANNELS[self.mode]
@@ -112,12 +134,47 @@ class DecodeImage:
                 "put the channels before height and width",
             )
         pixels = _as_bytes(batch)
-        return pixels if self.size is None else Resize(*self.size).apply(pixels)
+        return self._framed(pixels)
 
     def as_dict(self) -> dict[str, Any]:
         """The form of the Need."""
-        size = {} if self.size is None else {"size": list(self.size)}
-        return {"decode_image": {"mode": self.mode, **size}}
+        given: dict[str, Any] = {"mode": self.mode}
+        if self.size is not None:
+            given["size"] = list(self.size)
+        if self.resample != "bilinear":
+            given["resample"] = self.resample
+        return {"decode_image": given | ({"cover": True} if self.cover else {})}
+
+
+def framing(steps: Sequence[Mapping[str, Any]]) -> DecodeImage | None:
+    """How image files of several sizes are brought to one by the first steps that say so; None where none does.
+
+    A resize says it alone, and so does the size of `decode_image`. `resize_shortest` leaves one side free, and only
+    with the `center_crop` after it do all images have one size; of the longer side no more is kept than of the
+    shorter, which is all the crop needs.
+
+    >>> framing([{"resize_shortest": {"size": 256}}, {"center_crop": [224, 224]}]).size
+    (256, 256)
+    """
+    shortest: ResizeShortest | None = None
+    for spec in steps:
+        if "decode_image" in spec and (asked := DecodeImage.read(spec["decode_image"])).size:
+            return asked
+        if "resize" in spec:
+            resize = Resize.read(spec["resize"])
+            return DecodeImage(size=(resize.height, resize.width), resample=resize.resample)
+        if "resize_shortest" in spec:
+            shortest = ResizeShortest.read(spec["resize_shortest"])
+        if "center_crop" in spec and shortest is not None:
+            crop = CenterCrop.read(spec["center_crop"])
+            side = shortest.size
+            return DecodeImage("RGB", (side, side), shortest.resample, cover=True) if _fits_in(crop, side) else None
+    return None
+
+
+def _fits_in(crop: CenterCrop, side: int) -> bool:
+    """Whether a crop needs nothing beyond a square of this side."""
+    return max(crop.height, crop.width) <= side
 
 
 def _as_bytes(batch: Array) -> Array:

@@ -22,7 +22,12 @@ def resampling(name: str) -> Any:
     return Image.Resampling[name.upper()]
 
 
-def _read_resample(given: Any, step: str) -> str:
+def read_resample(given: Any, step: str) -> str:
+    """The name of a filter.
+
+    Raises:
+        InputError: Pillow has no such filter.
+    """
     if given not in RESAMPLES:
         raise InputError(f"{step}: resample {given!r}", ", ".join(RESAMPLES), nearest(str(given), RESAMPLES))
     return str(given)
@@ -71,7 +76,7 @@ class Resize:
             given = {"size": given}
         keys = read_keys(given, "resize", ("size",), ("resample",))
         height, width = read_sizes(keys["size"], "resize", 2)
-        return cls(height, width, _read_resample(keys.get("resample", "bilinear"), "resize"))
+        return cls(height, width, read_resample(keys.get("resample", "bilinear"), "resize"))
 
     def apply(self, batch: Array) -> Array:
         """(n, c, h, w) -> (n, c, height, width); uint8 stays uint8, other numbers become float32."""
@@ -96,7 +101,7 @@ class ResizeShortest:
         """From `{size: 256, resample: bicubic}`; resample may be left out."""
         keys = read_keys(given, "resize_shortest", ("size",), ("resample",))
         size = read_count(keys["size"], "resize_shortest", "size")
-        return cls(size, _read_resample(keys.get("resample", "bilinear"), "resize_shortest"))
+        return cls(size, read_resample(keys.get("resample", "bilinear"), "resize_shortest"))
 
     def apply(self, batch: Array) -> Array:
         """(n, c, h, w) -> (n, c, size, longer) or (n, c, longer, size); uint8 stays uint8, others become float32."""

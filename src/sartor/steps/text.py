@@ -30,8 +30,9 @@ class Tokenise:
         file: the `tokenizer.json`; its own truncation length and padding are not used.
         max_length: longer texts are cut to so many tokens, the special ones included.
         pad_to: every row gets this length (and longer texts are cut to it); None pads to the longest row.
-        pad_id: fills `input_ids`; the other inputs are filled with 0.
-        inputs: those of INPUTS that the model takes, in its order.
+        pad_id: fills the ids; the other inputs are filled with 0.
+        inputs: what the model takes, by its own names and in its order.
+        kinds: which of INPUTS each of them is; by default their names say it.
     """
 
     file: Path
@@ -39,12 +40,14 @@ class Tokenise:
     pad_to: int | None = None
     pad_id: int = 0
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
+    kinds: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, given: Any) -> Tokenise:
         """From `{file: tokenizer.json, max_length: 128, pad_to: 64, pad_id: 0, inputs: [input_ids]}`.
 
-        Only `file` and `max_length` are required; the file is not opened.
+        Only `file` and `max_length` are required; the file is not opened. A model with other names for its inputs
+        says which is which: `inputs: {tokens: input_ids, mask: attention_mask}`.
         """
         keys = read_keys(given, "tokenise", ("file", "max_length"), ("pad_to", "pad_id", "inputs"))
         file, pad_to, pad_id = keys["file"], keys.get("pad_to"), keys.get("pad_id", 0)
@@ -52,13 +55,20 @@ class Tokenise:
             raise InputError(f"tokenise: file is {file!r}", "the path of a tokenizer.json")
         if type(pad_id) is not int or pad_id < 0:
             raise InputError(f"tokenise: pad_id is {pad_id!r}", "a whole number, 0 or above")
+        inputs, kinds = _read_inputs(keys.get("inputs", cls.inputs))
         return cls(
             Path(file),
             read_count(keys["max_length"], "tokenise", "max_length"),
             None if pad_to is None else read_count(pad_to, "tokenise", "pad_to"),
             pad_id,
-            _read_inputs(keys.get("inputs", cls.inputs)),
+            inputs,
+            kinds,
         )
+
+    @property
+    def _kinds(self) -> dict[str, str]:
+        """Which of INPUTS each input of the model is."""
+        return dict(zip(self.inputs, self.kinds or self.inputs, strict=True))
 
     @property
     def longest(self) -> int:
@@ -76,9 +86,10 @@ class Tokenise:
         for encodings in self._encoded(_checked_texts(batch)):
             lengths += [len(encoding) for encoding in encodings]
             for name, flat in found.items():
-                tokens = (token for encoding in encodings for token in getattr(encoding, _FIELDS[name]))
+                field = _FIELDS[self._kinds[name]]
+                tokens = (token for encoding in encodings for token in getattr(encoding, field))
                 flat.append(np.fromiter(tokens, dtype=np.int64))
-        padding = {name: float(self.pad_id if name == "input_ids" else 0) for name in self.inputs}
+        padding = {name: float(self.pad_id if kind == "input_ids" else 0) for name, kind in self._kinds.items()}
         # A text without any token still takes one (padding) place: no model takes rows of length 0.
         width = self.pad_to or max(1, *lengths)
         used = np.arange(width) < np.array(lengths)[:, np.newaxis]
@@ -113,16 +124,20 @@ class Tokenise:
         """The form of the Need."""
         pad_to = {} if self.pad_to is None else {"pad_to": self.pad_to}
         settings = {"file": str(self.file), "max_length": self.max_length, **pad_to}
-        return {"tokenise": {**settings, "pad_id": self.pad_id, "inputs": list(self.inputs)}}
+        inputs = self._kinds if self.kinds else list(self.inputs)
+        return {"tokenise": {**settings, "pad_id": self.pad_id, "inputs": inputs}}
 
 
-def _read_inputs(given: Any) -> tuple[str, ...]:
-    names = tuple(given) if isinstance(given, (list, tuple)) else ()
-    unknown = next((name for name in names if name not in INPUTS), None)
-    if not names or unknown is not None or len(set(names)) < len(names):
+def _read_inputs(given: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the model's inputs, and which of INPUTS each is; the latter empty where the names say it."""
+    renamed = isinstance(given, Mapping)
+    kinds = tuple(given.values()) if renamed else tuple(given) if isinstance(given, (list, tuple)) else ()
+    unknown = next((kind for kind in kinds if kind not in INPUTS), None)
+    if not kinds or unknown is not None or len(set(kinds)) < len(kinds):
         hint = "" if unknown is None else nearest(str(unknown), INPUTS)
-        raise InputError(f"tokenise: inputs is {given!r}", f"a list of some of {', '.join(INPUTS)}", hint)
-    return names
+        allowed = f"a list of some of {', '.join(INPUTS)}, or {{model's own name: one of them}}"
+        raise InputError(f"tokenise: inputs is {given!r}", allowed, hint)
+    return (tuple(map(str, given)), kinds) if renamed else (kinds, ())
 
 
 def _checked_texts(batch: Array | Sequence[str]) -> list[str]:
