@@ -10,7 +10,7 @@ from sartor.figures import Figure
 from sartor.plan.candidates import Option
 from sartor.plan.recipe import CompressionStep, Recipe
 
-BASE_UNITS = ("s", "B", "1/s", "pt", "%", "")
+BASE_UNITS = ("s", "B", "1/s", "B/s", "FLOP/s", "W", "USD/h", "pt", "%", "")
 
 names = st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=1, max_size=12)
 # What YAML could take for something else.

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+_PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 # Every accepted unit, its base unit and factor. `pt` is an absolute share, `%` may be relative: the
 # reader of the quantity decides, so both keep their own base unit.
 _UNITS: dict[str, tuple[str, float]] = {
@@ -28,6 +29,11 @@ _UNITS: dict[str, tuple[str, float]] = {
     "MiB": ("B", 2.0**20),
     "GiB": ("B", 2.0**30),
     "/s": ("1/s", 1.0),
+    **{f"{prefix}B/s": ("B/s", factor) for prefix, factor in _PREFIXES.items()},
+    **{f"{prefix}FLOP/s": ("FLOP/s", factor) for prefix, factor in _PREFIXES.items()},
+    **{f"{prefix}OP/s": ("FLOP/s", factor) for prefix, factor in _PREFIXES.items()},  # of integers, as vendors write it
+    "W": ("W", 1.0),
+    "USD/h": ("USD/h", 1.0),
     "pt": ("pt", 1e-2),
     "%": ("%", 1e-2),
     "": ("", 1.0),
@@ -37,7 +43,10 @@ _QUANTITY = re.compile(r"^\s*([-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number in a base unit: `s`, `B`, `1/s`, `pt` (absolute share), `%` (share), or `` (plain)."""
+    """A number in a base unit: `s`, `B`, `1/s`, `pt` (absolute share), `%` (share), or `` (plain).
+
+    Of hardware also `B/s`, `FLOP/s`, `W` and `USD/h`.
+    """
 
     value: float
     unit: str
@@ -94,6 +103,10 @@ def format_value(value: float, unit: str) -> str:
         return _scaled(value, ((60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")))
     if unit == "B":
         return _scaled(value, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
+    if unit in ("B/s", "FLOP/s"):
+        return _scaled(value, tuple((factor, f"{prefix}{unit}") for prefix, factor in reversed(_PREFIXES.items())))
+    if unit in ("W", "USD/h"):
+        return f"{_three_digits(value)} {unit}"
     if unit == "1/s":
         return f"{_three_digits(value)} /s"
     if unit in ("pt", "%"):

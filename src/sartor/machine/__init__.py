@@ -1,1 +1,1 @@
-"""What computes: the processor that this process may use."""
+"""What computes: the processor that this process may use, and hardware that is not here."""
