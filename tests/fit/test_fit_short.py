@@ -41,6 +41,7 @@ def test_a_budget_that_suffices_for_nothing_else_proves_the_model_as_it_is(folde
     assert result.outcome == "met", result.sentence
     assert "the model as it is; the time ended before" in result.sentence
     assert result.values["chosen"]["recipe"] == {"steps": []}
+    assert result.values["speedup"]["value"] == 1, "the fastest form of the model as it is must be there to be chosen"
     assert any(c["why"] == UNTRIED for c in read_evidence(folder / "out")["candidates"])
     more = fit(need(), folder / "out", base=folder)
     assert "already_answered" not in more.values

@@ -221,17 +221,21 @@ def race_model(search: Search, source: Source) -> None:
     run.watch.phase(f"{source.model.name}: compress and race", len(by_promise))
     limit = _uncompressed_objective(search, source)
     fallback = next((s.id for s in by_promise if s.candidate.is_uncompressed), None)
-    drops = any(lim.compares for lim in run.quality_limits)
     for standing in by_promise:
         if standing.id != fallback and not run.clock.search_goes_on():
             board.reject(standing.id, UNTRIED)
         elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
         else:
-            baseline = search.compared_with(source) if drops else None
-            own = search.is_baseline(standing)
-            race_candidate(run, board, source, standing.id, baseline, is_baseline=own)
+            _race(search, source, standing)
             _announce(search, standing.id)
+
+
+def _race(search: Search, source: Source, standing: Standing) -> None:
+    compares = any(limit.compares for limit in search.run.quality_limits)
+    baseline = search.compared_with(source) if compares else None
+    own = search.is_baseline(standing)
+    race_candidate(search.run, search.board, source, standing.id, baseline, is_baseline=own)
 
 
 def _best_settings(search: Search, alive: Sequence[Standing]) -> list[Standing]:
@@ -281,7 +285,8 @@ def _announce(search: Search, candidate_id: str) -> None:
 def zeros_of(search: Search, source: Source) -> list[Standing]:
     """The uncompressed candidates of a model that may be its fastest: the best setting in each runtime.
 
-    They are timed whatever the limits say of them, since a speed-up needs something to be faster than.
+    They are timed whatever the limits say of them, since a speed-up needs something to be faster than. One that
+    the time did not suffice for is read now: if it turns out the fastest, it must be there to be chosen.
     """
     run, board = search.run, search.board
     mine = [
@@ -304,4 +309,7 @@ def zeros_of(search: Search, source: Source) -> list[Standing]:
                 standing.id,
                 variant=build_variant(run, source, candidate.recipe, candidate.runtime, candidate),
             )
-    return sorted((board[s.id] for s in close), key=lambda s: s.seconds or 0.0)
+        if board[standing.id].why == UNTRIED:
+            _race(search, source, standing)
+    left = [board[s.id] for s in close if board[s.id].status != "failed"]
+    return sorted(left, key=lambda s: s.seconds or 0.0)
