@@ -160,13 +160,15 @@ def test_images_of_several_sizes_are_what_the_declared_steps_make_of_each(
     sizes = [(30, 20), (17, 40), (12, 12), (25, 31)]
     for number, size in enumerate(sizes):
         write_image(tmp_path / f"{'ab'[number % 2]}/{number}.png", size)
-    declared: list[dict[str, Any]] = [{"resize_shortest": {"size": 12, "resample": resample}}, {"center_crop": [crop, crop]}]
+    declared: list[dict[str, Any]] = [
+        {"resize_shortest": {"size": 12, "resample": resample}},
+        {"center_crop": [crop, crop]},
+    ]
     data = open_data(DataSpec(source="."), IMAGES, tmp_path, framing(declared))
     assert data.inputs.shape == (4, 3, 12, 12)
     stored = {path.name: path for path in tmp_path.rglob("*.png")}
-    for row, name in zip(
-        apply_steps(read_steps(declared), data.inputs), ["0.png", "2.png", "1.png", "3.png"], strict=True
-    ):
+    prepared = apply_steps(read_steps(declared), data.inputs)
+    for row, name in zip(prepared, ["0.png", "2.png", "1.png", "3.png"], strict=True):
         alone = prepare(read_steps([{"decode_image": {}}, *declared]), str(stored[name]))
         np.testing.assert_array_equal(row, alone[0])
 

@@ -170,3 +170,11 @@ def test_the_largest_difference_and_its_output_are_named(tmp_path: Path) -> None
     batches = [Prepared({"input": np.ones((2, 3), np.float32)})]
     with pytest.raises(ModelError, match=r"by 0\.25 in `output_1`"):
         compare(exported.path, batches, otherwise)
+
+
+def test_a_second_recurrent_network_in_one_process_keeps_its_lengths_free(tmp_path: Path) -> None:
+    from sartor.model.zoo.gru import TextRecurrence
+
+    for name in ("first", "second"):
+        exported = export_torch(TextRecurrence(50, 2, 8, 1), sentences(), tmp_path / f"{name}.onnx")
+        assert [spec.shape for spec in exported.signature.inputs] == [("batch", "length")] * 2

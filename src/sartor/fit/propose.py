@@ -95,8 +95,20 @@ def _candidates(model: Model, reference: str, sources: list[str]) -> Iterator[di
             for task in _likely_tasks(model):
                 if wanted is labelled and task == "feature-extraction":
                     continue
-                for preprocess in _preparations(model):
-                    yield {"task": task, "model": reference, "data": {"source": source}, **preprocess, **wanted}
+                for data in _readings(model, source):
+                    for preprocess in _preparations(model):
+                        yield {"task": task, "model": reference, "data": data, **preprocess, **wanted}
+
+
+def _readings(model: Model, source: str) -> list[dict[str, Any]]:
+    """For a model of several inputs the columns or arrays of their names, if there are any; else as it comes."""
+    plain: dict[str, Any] = {"source": source}
+    names = model.inputs
+    if model.kind == "onnx" and model.path is not None:
+        names = tuple(spec.name for spec in read_signature(model.path).inputs)
+    if len(names) < 2 or model.kind == "huggingface":
+        return [plain]
+    return [{**plain, "input": {name: name for name in names}}, plain]
 
 
 def _likely_tasks(model: Model) -> list[str]:
@@ -107,6 +119,8 @@ def _likely_tasks(model: Model) -> list[str]:
 def _tasks_of(description: Mapping[str, Any]) -> tuple[str, ...]:
     """The tasks that rows of a kind are for: nothing but their meaning keeps a table from being read as pictures."""
     shape = description["sizes"].get("shape", ())
+    if description["kind"] == "records":
+        return ("tabular-classification", "tabular-regression", "feature-extraction")
     if description["kind"] == "numbers" and len(shape) == 1:
         return tuple(task for task in _TASKS if task.startswith("tabular") or task == "feature-extraction")
     if description["kind"] == "images" or len(shape) == 3:

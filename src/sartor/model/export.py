@@ -112,7 +112,8 @@ def exporter_errors(name: str) -> Iterator[None]:
         with _quiet_exporter():
             yield
     except torch.onnx.OnnxExporterError as error:
-        reason = next(iter(str(error.__cause__ or error).strip().splitlines()), "no reason given")
+        lines = str(error.__cause__ or error).strip().splitlines() or ["no reason given"]
+        reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
         raise ModelError(
             f"{name} cannot be exported to ONNX: {reason}",
             "a module that torch.export can trace with any number of rows",
@@ -172,6 +173,7 @@ def _traced(source: nn.Module, batch: Prepared, outputs: Sequence[str], opset: i
     batch = _traceable(batch)
     free = tuple({0: BATCH, 1: LENGTH} if name in batch.padding else {0: BATCH} for name in batch.arrays)
     module = Positional(source, list(batch.arrays), lambda tensors: _call(source, tensors)).eval()
+    _forget_dispatch()
     with exporter_errors(type(source).__name__):
         program = torch.onnx.export(
             module,
@@ -186,6 +188,21 @@ def _traced(source: nn.Module, batch: Prepared, outputs: Sequence[str], opset: i
         )
     assert program is not None  # only the exporter without dynamo returns None
     return program
+
+
+def _forget_dispatch() -> None:
+    """Make a second recurrent network in one process export like the first.
+
+    Torch 2.13 keeps how the last export dispatched these operators, and the next one then unrolls them to the
+    length of its example.
+    """
+    import torch
+
+    for name in ("gru", "lstm", "rnn_tanh", "rnn_relu"):
+        for form in ("input", "data"):
+            cache = getattr(getattr(getattr(torch.ops.aten, name), form), "_dispatch_cache", None)
+            if cache is not None:
+                cache.clear()
 
 
 def _traceable(batch: Prepared) -> Prepared:

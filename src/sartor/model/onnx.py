@@ -122,10 +122,12 @@ def external_files(path: Path) -> set[Path]:
     return {path.parent / location for location, _ in _external_spans(_parse(path))}
 
 
-def _parse(path: Path) -> ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError
+def check_present(path: Path) -> None:
+    """Check that a file is there, is not empty and is no Git LFS pointer.
 
+    Raises:
+        ModelError: one of these.
+    """
     if not path.is_file():
         raise ModelError(f"no file {path}", "the path of an ONNX file", "paths are relative to the Need file")
     with path.open("rb") as stream:
@@ -134,6 +136,13 @@ def _parse(path: Path) -> ModelProto:
         raise ModelError(f"{path} is empty", _ALLOWED)
     if head == _LFS:
         raise ModelError(f"{path} is a Git LFS pointer, not the model", _ALLOWED, "run: git lfs pull")
+
+
+def _parse(path: Path) -> ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    check_present(path)
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError:

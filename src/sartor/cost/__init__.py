@@ -1,0 +1,1 @@
+"""Cost: what a model takes, counted from its operators and from nothing else."""

@@ -1,0 +1,79 @@
+"""Count: the Cost of an operator from its shapes, and of a Graph as the sum over its operators.
+
+What is counted, and by which convention:
+
+- A multiplication and an addition are two FLOP; every other primitive is one (`formulas/elementwise.py`).
+- FLOP are kept by the element type that is multiplied; products of 8-bit integers, signed or not, under `int8`.
+- Every operator reads its inputs from memory once and writes its outputs once. This is exact for a runtime that fuses
+  nothing and whose caches hold the operands of one operator, and an upper bound of compulsory traffic for one that
+  fuses. Views move nothing; Gather and its kin read the rows they take (`formulas/movement.py`).
+- What is not known is not zero: an operator without a formula, or with a shape it needs unknown, goes to `unknown`.
+"""
+
+from __future__ import annotations
+
+from sartor.cost.costs import Cost, total
+from sartor.cost.formulas import UnknownShapeError, Work, find_formula
+from sartor.cost.formulas.work import size_bytes
+from sartor.cost.graph import Graph, Operator
+
+
+def count(graph: Graph) -> Cost:
+    """The cost of running a graph once: the sum over its operators, bodies as often as they run."""
+    return total(operator_cost(operator) for operator in graph.operators)
+
+
+def operator_cost(operator: Operator) -> Cost:
+    """The cost of one run.
+
+    Of control flow: its bodies, each times its trips (of an If that the data decide the branch with the most FLOP, or
+    bytes where these are equal), and itself as one operator that moves nothing. Without a formula, or where a shape
+    that it needs is not known, it is one operator that is `unknown` under its name, `domain.type`, beside what its
+    bodies cost.
+    """
+    bodies = [count(body.graph) * body.times for body in operator.bodies]
+    if operator.type == "If":  # where the data decide, both branches are given and one of them runs
+        bodies = [max(bodies, key=lambda cost: (cost.total_flop, cost.moved_bytes, cost.operators), default=Cost())]
+    return total([_own_cost(operator), *bodies])
+
+
+def _own_cost(operator: Operator) -> Cost:
+    formula = find_formula(operator)
+    if formula is None:
+        return Cost(operators=1) if operator.bodies else _unknown(operator)
+    try:
+        return _of_work(operator, formula(operator))
+    # A formula takes shapes apart as the operator's definition has them; a file that departs from it is not counted.
+    except (UnknownShapeError, ValueError, IndexError, KeyError, ZeroDivisionError, TypeError):
+        return _unknown(operator)
+
+
+def _of_work(operator: Operator, work: Work) -> Cost:
+    reads = _reads(operator, work)
+    written = work.written
+    if written is None:
+        written = sum(size_bytes(tensor) for tensor in operator.outputs if tensor.name)
+    return Cost(
+        flop={dtype: float(flop) for dtype, flop in work.flop.items() if flop},
+        read_bytes=float(sum(reads.values())),
+        written_bytes=float(written),
+        weight_bytes=float(sum(size for position, size in reads.items() if position in operator.weights)),
+        operators=1,
+    )
+
+
+def _reads(operator: Operator, work: Work) -> dict[int, float]:
+    """Bytes read by position of the input; a tensor that is given twice is read once."""
+    reads: dict[int, float] = {}
+    seen: set[str] = set()
+    for position, tensor in enumerate(operator.inputs):
+        if tensor is None or (tensor.name and tensor.name in seen):
+            continue
+        seen.add(tensor.name)
+        reads[position] = work.read[position] if position in work.read else float(size_bytes(tensor))
+    return reads
+
+
+def _unknown(operator: Operator) -> Cost:
+    domain = "" if operator.domain in ("", "ai.onnx") else f"{operator.domain}."
+    return Cost(operators=1, unknown={f"{domain}{operator.type}": 1})
