@@ -1,0 +1,31 @@
+"""`sartor probe`: what this machine gives."""
+
+from __future__ import annotations
+
+import typer
+
+
+def probe(
+    quick: bool = typer.Option(False, "--quick", help="Under 30 s: fewer points and launches, wider intervals."),
+    fresh: bool = typer.Option(False, "--fresh", help="Measure even if a stored profile still holds."),
+    replace: bool = typer.Option(False, "--replace", help="Let a quick profile take the place of a full one."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
+) -> int:
+    """Measure this machine and store its profile.
+
+    Cores, instruction sets, caches, bandwidth by working set, the rate of matrix products by runtime, precision and
+    threads, call overhead, process start, noise, GPUs. Takes under 3 minutes; leave the machine alone meanwhile.
+    The profile holds until the hardware or a runtime's version changes; until then it is shown, not measured again.
+    It is kept in $SARTOR_HOME, or else in the system's cache folder.
+
+    Examples:
+
+      sartor probe
+
+      sartor probe --quick
+
+      sartor probe --fresh --json > machine.json
+    """
+    from sartor.cli.probing import probe_machine
+
+    return probe_machine(quick=quick, fresh=fresh, replace=replace, as_json=as_json)
