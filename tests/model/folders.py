@@ -28,12 +28,23 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "ResNet": {"embedding_size": 4, "hidden_sizes": [4, 8], "depths": [1, 1]},
     "MobileNetV2": {"depth_multiplier": 0.1, "image_size": 32, "min_depth": 4},
     "Wav2Vec2": _WAVES,
+    "AST": {**SMALL, "num_mel_bins": 16, "max_length": 40, "patch_size": 8, "frequency_stride": 8, "time_stride": 8},
+    "Whisper": {
+        "d_model": 16,
+        "encoder_layers": 1,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 24,
+        "decoder_layers": 1,
+        "num_mel_bins": 20,
+        "max_source_positions": 50,
+        "classifier_proj_size": 8,
+    },
 }
 TEXTS = ["A fine film with a good plot", "bad", "what a waste of two hours of my life", "good plot, bad film"] * 3
 
 
 def write_folder(folder: Path, family: str, architecture: str = "", **settings: Any) -> Path:
-    """Save a model, such as `Bert` as `BertModel`, and a tokenizer for the families that read texts."""
+    """Save a model, such as `Bert` as `BertModel`, and the tokenizer or the extractor of features of its family."""
     import torch
     import transformers
     from transformers.utils import logging
@@ -42,11 +53,15 @@ def write_folder(folder: Path, family: str, architecture: str = "", **settings: 
     torch.manual_seed(0)
     config = getattr(transformers, f"{family}Config")(**_CONFIGS[family], **settings)
     getattr(transformers, architecture or _usual(family))(config).save_pretrained(folder)
+    if family == "AST":
+        transformers.ASTFeatureExtractor(num_mel_bins=16, max_length=40, mean=-5.0, std=3.0).save_pretrained(folder)
+    if family == "Whisper":
+        transformers.WhisperFeatureExtractor(feature_size=20, chunk_length=1).save_pretrained(folder)
     if "vocab_size" in _CONFIGS[family]:
         train_tokenizer(TEXTS, folder / "tokenizer.json", VOCABULARY)
     return folder
 
 
 def _usual(family: str) -> str:
-    task = "Image" if family in ("ViT", "ResNet", "MobileNetV2") else "Sequence"
-    return f"{family}For{task}Classification"
+    task = {"ViT": "Image", "ResNet": "Image", "MobileNetV2": "Image", "AST": "Audio", "Whisper": "Audio"}
+    return f"{family}For{task.get(family, 'Sequence')}Classification"

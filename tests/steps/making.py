@@ -37,3 +37,20 @@ def wav_bytes(samples: NDArray[np.int16], rate: int = 8000) -> bytes:
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def sounds(rate: int, seconds: float) -> list[NDArray[np.float32]]:
+    """Noise, tones, a tone that rises, silence, and noise that ends in silence; each of `seconds`."""
+    random, count = np.random.default_rng(0), int(rate * seconds)
+    time = np.arange(count) / rate
+    turns = 2 * np.pi * time
+    clips = [
+        random.normal(0, 0.2, count),
+        random.normal(0, 0.001, count),
+        0.9 * np.sin(turns * rate / 36),
+        0.5 * np.sin(turns * rate / 2.3) + 0.3,
+        np.sin(turns * time * rate / 8),
+        np.zeros(count),
+        np.where(time < seconds / 2, random.normal(0, 0.5, count), 0),
+    ]
+    return [clip.astype(np.float32) for clip in clips]

@@ -16,7 +16,8 @@ from scipy.io import wavfile
 from sartor.errors import InputError
 from sartor.steps import apply_steps, read_steps
 from sartor.steps.audio import DecodeAudio, FitLength, NormaliseRows, as_clips
-from sartor.steps.spectrogram import FLOOR, LogMel, mel_filters
+from sartor.steps.mel import mel_filters
+from sartor.steps.spectrogram import FLOOR, LogMel
 from sartor.steps.wav import read_wav
 from tests.steps.making import wav_bytes
 

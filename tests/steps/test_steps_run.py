@@ -66,6 +66,13 @@ specs = st.one_of(
     st.just({"normalise_rows": {}}),
     st.sampled_from([{"log_mel": {"rate": rate, "window": 256, "hop": 80, "bands": 24}} for rate in (8000, 16000)]),
     st.fixed_dictionaries(
+        {"floor": st.floats(1e-12, 1e-7), "below_peak": positive},
+        optional={"scale": st.just("slaney"), "centred": st.just(True), "log": st.just("log10")},
+    ).map(lambda unusual: {"log_mel": {"rate": 8000, "window": 256, "hop": 80, "bands": 24, **unusual}}),
+    st.fixed_dictionaries(dict.fromkeys(("window", "hop", "bands", "frames"), sizes)).map(
+        lambda given: {"filter_bank": {"rate": 16000, **given, "window": given["window"] + 1}}
+    ),
+    st.fixed_dictionaries(
         {
             "tokenise": st.fixed_dictionaries(
                 {

@@ -42,7 +42,7 @@ def specs_of(need: Need, model: Model, dataset: Dataset, base: Path, train_rows:
     if need.preprocess is not None:
         return _without_decoding(need.preprocess, dataset)
     if model.steps is not None and _raw(dataset):
-        return _without_decoding(model.steps, dataset)
+        return _no_longer_than_needed(_without_decoding(model.steps, dataset), dataset)
     if holds_text(dataset):
         return _text_steps(model, dataset, base, train_rows, work)
     if holds_clips(dataset):
@@ -92,6 +92,22 @@ def _without_decoding(specs: Sequence[Mapping[str, Any]], dataset: Dataset) -> S
     """Reading the files has decoded them; the bundle gets those steps from the data set."""
     done = {name for spec in dataset.input_steps for name in spec}
     return tuple(dict(spec) for spec in specs if not (set(spec) & done & {"decode_image", "decode_audio"}))
+
+
+def _no_longer_than_needed(specs: Specs, dataset: Dataset) -> Specs:
+    """A model of samples is declared with the longest clip that it takes, and time grows with the length.
+
+    Its extractor fills clips up to the longest of a call; here, to the longest of the data. Pictures of sound keep
+    the size that their model was built for.
+    """
+    names = {name for spec in specs for name in spec}
+    if not holds_clips(dataset) or names & {"log_mel", "filter_bank"}:
+        return specs
+    longest = max(len(clip) for clip in dataset.inputs)
+    return tuple(
+        {"fit_length": {"samples": min(spec["fit_length"]["samples"], longest)}} if "fit_length" in spec else spec
+        for spec in specs
+    )
 
 
 def _text_steps(model: Model, dataset: Dataset, base: Path, train_rows: Sequence[int], work: Path) -> Specs:

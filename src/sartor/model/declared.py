@@ -1,4 +1,4 @@
-"""The pre-processing that a Hugging Face folder declares, as steps of the house."""
+"""The pre-processing that a Hugging Face folder declares for texts and images, as steps of the house."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from sartor.model.transformers_library import positions_start_after_padding, qui
 
 LONGEST_TEXT = 512
 """Tokens that a text is cut to where the model allows for more: time grows with the length, squared for attention."""
-CLIP_SECONDS = 10
-"""Length that clips are brought to where the folder declares none; `preprocess:` of the Need may say otherwise."""
 TOKENIZER = "tokenizer.json"
 _SLOW = ("vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 _SAVE_FAST = "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes tokenizer.json"
-_WAVES = ("Wav2Vec2FeatureExtractor",)
 _RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # by Pillow's numbers
 _CROP_ALWAYS = 384  # pixels; ConvNeXt's processor crops smaller pictures and squeezes larger ones
 
@@ -42,22 +39,6 @@ def text_steps(folder: Path, config: Mapping[str, Any]) -> tuple[tuple[str, ...]
     longest = _longest(settings, config, pad_id)
     step = {"file": str(path), "max_length": longest, "pad_id": pad_id, "inputs": list(inputs)}
     return inputs, ({"tokenise": step},)
-
-
-def audio_steps(folder: Path) -> tuple[tuple[str, ...], Steps | None]:
-    """(inputs, steps) of an audio model; no steps where it takes features that must be given as arrays."""
-    settings = read_json(folder / "preprocessor_config.json")
-    settings = settings or read_json(folder / "processor_config.json").get("feature_extractor", {})
-    kind = settings.get("feature_extractor_type", _WAVES[0])
-    if kind not in _WAVES:
-        return (("input_features",) if "Whisper" in kind or "SeamlessM4T" in kind else ("input_values",)), None
-    rate = int(settings.get("sampling_rate") or 16_000)
-    samples = int(settings.get("max_length") or CLIP_SECONDS * rate)
-    steps: list[dict[str, Any]] = [{"fit_length": {"samples": samples}}]
-    if settings.get("do_normalize", True):
-        # A processor that makes a mask levels the clip without the silence that fills it up, others with it.
-        steps.insert(0 if settings.get("return_attention_mask") else 1, {"normalise_rows": {}})
-    return ("input_values",), ({"decode_audio": {"rate": rate}}, *steps)
 
 
 def image_steps(folder: Path) -> Steps | None:

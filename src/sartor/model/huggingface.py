@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sartor.errors import ModelError
 from sartor.model.checkpoint import hash_files, read_json, weight_files
-from sartor.model.declared import audio_steps, image_steps, text_steps
+from sartor.model.declared import image_steps, text_steps
+from sartor.model.declared_audio import audio_steps
 from sartor.model.transformers_library import auto_classes, quiet_transformers, require_transformers
 from sartor.model.values import Model
 
@@ -149,7 +150,7 @@ def _declared(
         return text_steps(folder, config)
     if family == "image":
         return ("pixel_values",), image_steps(folder)
-    return audio_steps(folder)
+    return audio_steps(folder, config)
 
 
 def _architecture(config: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from sartor.errors import InputError
 from sartor.steps.audio import DecodeAudio, FitLength, as_clips, is_sound_file
 from sartor.steps.base import Array, Step
+from sartor.steps.filter_bank import FilterBank
 from sartor.steps.prepare import apply_steps, numbers, prepare
 from sartor.steps.prepared import SOLE, Prepared
 from sartor.steps.rows import find_tokenise
@@ -95,7 +96,7 @@ def _from_texts(tokenise: Tokenise, value: Any) -> Prepared:
 
 def _is_sound(steps: Sequence[Step], value: Any) -> bool:
     clips = isinstance(value, np.ndarray) and value.dtype == object
-    return clips or (bool(steps) and isinstance(steps[0], (DecodeAudio, FitLength)))
+    return clips or (bool(steps) and isinstance(steps[0], (DecodeAudio, FitLength, FilterBank)))
 
 
 def _from_sounds(steps: Sequence[Step], value: Any) -> Array:

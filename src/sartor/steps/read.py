@@ -10,6 +10,7 @@ from sartor.errors import InputError, nearest
 from sartor.steps.arithmetic import Normalise, Scale, Standardise
 from sartor.steps.audio import DecodeAudio, FitLength, NormaliseRows
 from sartor.steps.base import Step
+from sartor.steps.filter_bank import FilterBank
 from sartor.steps.images import DecodeImage
 from sartor.steps.resize import CenterCrop, Resize, ResizeShortest
 from sartor.steps.shapes import Reshape
@@ -20,6 +21,7 @@ _READERS: dict[str, Callable[[Any], Step]] = {
     "center_crop": CenterCrop.read,
     "decode_audio": DecodeAudio.read,
     "decode_image": DecodeImage.read,
+    "filter_bank": FilterBank.read,
     "fit_length": FitLength.read,
     "log_mel": LogMel.read,
     "normalise": Normalise.read,
