@@ -22,9 +22,9 @@ from sartor.cost.transformer import (
     prefill_cost,
     read_transformer,
 )
-from sartor.cost.transformer_settings import defaults
-from sartor.cost.transformer_steps import seen_pairs
-from sartor.cost.transformer_types import TYPES
+from sartor.cost.transformer.settings import defaults
+from sartor.cost.transformer.steps import seen_pairs
+from sartor.cost.transformer.types import TYPES
 from sartor.errors import InputError, ModelError
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "language_models.json").read_text(encoding="utf-8"))

@@ -1,10 +1,8 @@
-"""What a language model costs, from its config alone: parameters and the bytes of its cache, without its weights."""
+"""Parameters of a language model and the bytes of its cache, from its config alone."""
 
 from __future__ import annotations
 
-from sartor.cost.transformer_config import read_transformer
-from sartor.cost.transformer_steps import decode_cost, expected_experts, prefill_cost
-from sartor.cost.transformer_values import (
+from sartor.cost.transformer.values import (
     Attention,
     Layer,
     Recurrence,
@@ -14,18 +12,6 @@ from sartor.cost.transformer_values import (
     summed,
     whole,
 )
-
-__all__ = [
-    "Transformer",
-    "active_parameters",
-    "decode_cost",
-    "expected_experts",
-    "kv_bytes",
-    "kv_bytes_per_token",
-    "parameters",
-    "prefill_cost",
-    "read_transformer",
-]
 
 
 def parameters(model: Transformer) -> int:

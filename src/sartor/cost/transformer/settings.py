@@ -83,4 +83,4 @@ class Settings:
 @cache
 def defaults() -> Mapping[str, Mapping[str, Any]]:
     """Defaults by model type, from the file beside this one."""
-    return tomllib.loads((Path(__file__).parent / "transformer_defaults.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((Path(__file__).parent / "defaults.toml").read_text(encoding="utf-8"))

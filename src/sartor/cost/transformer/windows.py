@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sartor.cost.transformer_layers import Windows
-from sartor.cost.transformer_settings import Settings
+from sartor.cost.transformer.layers import Windows
+from sartor.cost.transformer.settings import Settings
 
 
 def declared(otherwise: Windows, key: str = "sliding_window", both_sides: bool = False) -> Windows:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sartor.cost.transformer_heads import Reader, token_width
-from sartor.cost.transformer_layers import Family
-from sartor.cost.transformer_settings import Settings, defaults
-from sartor.cost.transformer_types import LLAMA, TYPES, Type
-from sartor.cost.transformer_values import Head, Layer, Stack, Transformer, Weights, linear
+from sartor.cost.transformer.heads import Reader, token_width
+from sartor.cost.transformer.layers import Family
+from sartor.cost.transformer.settings import Settings, defaults
+from sartor.cost.transformer.types import LLAMA, TYPES, Type
+from sartor.cost.transformer.values import Head, Layer, Stack, Transformer, Weights, linear
 from sartor.errors import ModelError, nearest
 from sartor.model.checkpoint import read_json
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from sartor.cost import transformer_heads as heads
-from sartor.cost import transformer_rules as rules
-from sartor.cost.transformer_layers import (
+from sartor.cost.transformer import heads, rules
+from sartor.cost.transformer.layers import (
     Family,
     attention,
     crossed,
@@ -18,8 +17,8 @@ from sartor.cost.transformer_layers import (
     nothing,
     unlimited,
 )
-from sartor.cost.transformer_settings import Settings
-from sartor.cost.transformer_windows import asked, declared, every, everywhere, without_rotary
+from sartor.cost.transformer.settings import Settings
+from sartor.cost.transformer.windows import asked, declared, every, everywhere, without_rotary
 
 
 @dataclass(frozen=True)

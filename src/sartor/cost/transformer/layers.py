@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sartor.cost.transformer_settings import Flag, Settings
-from sartor.cost.transformer_values import Attention, FeedForward, Mixer, Recurrence, Weights, linear
+from sartor.cost.transformer.settings import Flag, Settings
+from sartor.cost.transformer.values import Attention, FeedForward, Mixer, Recurrence, Weights, linear
 
 Windows = Callable[[Settings], tuple[int | None, ...]]
 

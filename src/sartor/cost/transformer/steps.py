@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sartor.cost.costs import Cost, total
-from sartor.cost.transformer_values import (
+from sartor.cost.transformer.values import (
     Attention,
     FeedForward,
     Head,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sartor.cost.transformer_layers import Family
-from sartor.cost.transformer_settings import Settings
-from sartor.cost.transformer_values import Head, Weights, linear
+from sartor.cost.transformer.layers import Family
+from sartor.cost.transformer.settings import Settings
+from sartor.cost.transformer.values import Head, Weights, linear
 
 Reader = Callable[[Settings, Family], Head]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sartor.cost.transformer_layers import (
+from sartor.cost.transformer.layers import (
     Family,
     attention,
     delta_net,
@@ -12,9 +12,9 @@ from sartor.cost.transformer_layers import (
     selective_scan,
     state_space_dual,
 )
-from sartor.cost.transformer_settings import Settings
-from sartor.cost.transformer_values import Mixer
-from sartor.cost.transformer_windows import check_kinds, every
+from sartor.cost.transformer.settings import Settings
+from sartor.cost.transformer.values import Mixer
+from sartor.cost.transformer.windows import check_kinds, every
 
 
 def qwen_plain(settings: Settings, layer: int) -> bool:
