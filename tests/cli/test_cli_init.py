@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
 from PIL import Image
 
@@ -55,6 +57,21 @@ def write_image_model(path: Path, columns: int = 2) -> None:
     write_classifier(path, random.random((60, 3, 8, 8)).astype(np.float32), np.arange(60) % columns, hidden=8)
 
 
+def write_pair(path: Path) -> None:
+    """Two whole numbers, `user` and `item`, each looked up in a table of its own; the rows are added."""
+    table = np.random.default_rng(0).random((9, 2)).astype(np.float32)
+    names = ("user", "item")
+    nodes = [onnx.helper.make_node("Gather", [f"{name}s", name], [f"{name}_row"]) for name in names]
+    graph = onnx.helper.make_graph(
+        [*nodes, onnx.helper.make_node("Add", ["user_row", "item_row"], ["scores"])],
+        "pair",
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch"]) for name in names],
+        [onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", 2])],
+        [onnx.numpy_helper.from_array(table, f"{name}s") for name in names],
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10), path)
+
+
 def test_a_network_of_the_zoo_gets_built_in_data(call: Call) -> None:
     need = written(call, "zoo:cnn")
     assert (need.task, need.data.source, need.train) == ("image-classification", "digits", "auto")
@@ -97,6 +114,24 @@ def test_an_estimator_and_a_table(call: Call, tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.csv")
     need = written(call, "sklearn:RandomForestClassifier(n_estimators=5)", "rows.csv")
     assert (need.task, need.train, need.preprocess) == ("tabular-classification", "auto", None)
+
+
+def test_a_function_of_ones_own_may_build_an_estimator(call: Call, tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv")
+    source = "from sklearn.svm import SVC\n\n\ndef build():\n    return SVC(C=2.0)\n"
+    (tmp_path / "own_estimator.py").write_text(source, encoding="utf-8")
+    need = written(call, "own_estimator:build", "rows.csv")
+    assert (need.model, need.task) == (("sklearn:own_estimator:build",), "tabular-classification")
+
+
+def test_a_model_of_several_inputs_gets_the_columns_of_their_names(call: Call, tmp_path: Path) -> None:
+    write_pair(tmp_path / "pair.onnx")
+    random = np.random.default_rng(0)
+    rows = ({"user": int(random.integers(9)), "item": int(random.integers(9)), "bought": n % 2} for n in range(400))
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    need = written(call, "pair.onnx", "rows.jsonl")
+    assert need.task == "tabular-classification"
+    assert need.data.input == {"user": "user", "item": "item"}
 
 
 @pytest.mark.parametrize("model", ["sklearn:HistGradientBoostingRegressor", "zoo:mlp"])

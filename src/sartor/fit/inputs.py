@@ -104,7 +104,7 @@ def open_inputs(need: Need, base: Path) -> Opened:
     rows: dict[str, RowShapes] = {}
     refusals = []
     for model in models:
-        sample = _sample(need, model, dataset, base)
+        sample = sample_rows(need, model, dataset, base)
         why = _unfit(model, sample)
         if why:
             refusals.append(Refusal(model.name, why))
@@ -241,7 +241,7 @@ def _step_files(need: Need, models: Sequence[Model], dataset: Dataset, base: Pat
     return hashlib.sha256("".join(map(file_hash, files)).encode()).hexdigest() if files else ""
 
 
-def _sample(need: Need, model: Model, dataset: Dataset, base: Path) -> Prepared:
+def sample_rows(need: Need, model: Model, dataset: Dataset, base: Path) -> Prepared:
     """A few rows as the model would get them; nothing is written, so a vocabulary is not learnt yet."""
     if _reads_unlearnt(need, model, dataset):
         tokens = np.zeros((_SAMPLED, 2), dtype=np.int64)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sartor.data.report import lines
 from sartor.errors import InputError, ModelError
-from sartor.fit.inputs import Opened, open_inputs, trains
+from sartor.fit.inputs import Opened, open_inputs, sample_rows, trains
 from sartor.model.onnx import read_signature
 from sartor.model.open import open_model
 from sartor.model.values import Model
@@ -58,20 +58,21 @@ def propose(reference: str, source: str | None, base: Path, folder: Path) -> Pro
     Raises:
         InputError: no task fits; the error is that of the most likely one.
     """
-    model = open_model(reference, base)
-    reference = _seen_from(reference, base, folder)
+    models = _meant(reference, base)
     sources = [_seen_from(source, base, folder)] if source else list(_BUILT_IN)
     problems: list[InputError] = []
-    for values in _candidates(model, reference, sources):
-        try:
-            need = Need(**values)
-            opened = open_inputs(need, folder)
-        except InputError as problem:
-            problems.append(problem)
-            continue
-        if need.task not in _tasks_of(opened.description):
-            continue
-        return Proposal(need, opened, tuple(_seen(model, opened)))
+    for model in models:
+        for values in _candidates(model, _seen_from(model.reference, base, folder), sources):
+            try:
+                need = Need(**values)
+                opened = open_inputs(need, folder)
+                if need.task not in _tasks_of(opened.description):
+                    continue
+                _check_callable(need, opened, folder)
+            except InputError as problem:
+                problems.append(problem)
+                continue
+            return Proposal(need, opened, tuple(_seen(model, opened)))
     if source is None:
         raise ModelError(
             f"`{reference}` takes none of the built-in data",
@@ -79,6 +80,26 @@ def propose(reference: str, source: str | None, base: Path, folder: Path) -> Pro
             "DATA: a file (.csv, .jsonl, .parquet, .npz), a folder or .tar of images or sound, or package.module:load",
         )
     raise _most_telling(problems)
+
+
+def _meant(reference: str, base: Path) -> list[Model]:
+    """What a reference may stand for: a function of yours may build a torch module, or an estimator."""
+    model = open_model(reference, base)
+    return [model, open_model(f"sklearn:{reference}", base)] if model.kind == "torch" else [model]
+
+
+def _check_callable(need: Need, opened: Opened, folder: Path) -> None:
+    """Only calling it tells what a function builds.
+
+    Raises:
+        ModelError: it builds something else than a module.
+    """
+    model = opened.models[0]
+    if model.kind == "torch":
+        from sartor.model.torch import build_module
+
+        rows = sample_rows(need, model, opened.dataset, folder)
+        build_module(model, rows, len(opened.dataset.classes) or 1, folder)
 
 
 def _seen_from(reference: str, base: Path, folder: Path) -> str:
