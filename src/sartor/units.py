@@ -103,9 +103,9 @@ def format_value(value: float, unit: str) -> str:
         return _scaled(value, ((60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")))
     if unit == "B":
         return _scaled(value, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
-    if unit in ("B/s", "FLOP/s"):
+    if unit in ("B/s", "FLOP/s", "FLOP"):
         return _scaled(value, tuple((factor, f"{prefix}{unit}") for prefix, factor in reversed(_PREFIXES.items())))
-    if unit in ("W", "USD/h"):
+    if unit in ("W", "USD/h", "FLOP/B"):
         return f"{_three_digits(value)} {unit}"
     if unit == "1/s":
         return f"{_three_digits(value)} /s"

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from sartor.cli import demo, fit, init, measure, predict, probe, report, schema, serve
+from sartor.cli import demo, fit, init, inspect, measure, predict, probe, report, schema, serve
 from sartor.errors import InputError, SartorError
 
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.command("probe")(probe.probe)
+app.command("inspect")(inspect.inspect)
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
 app.command("measure")(measure.measure)

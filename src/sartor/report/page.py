@@ -9,7 +9,7 @@ import math
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,11 @@ def write_page(evidence: Mapping[str, Any], bundle: Path, to: Path) -> None:
         bundle: the folder that the page tells how to run; it need not hold a bundle.
         to: the file. It is written beside its place and renamed, so that a reader never sees half of it.
     """
-    page = render_page({**_best_so_far(evidence, bundle), **evidence}, bundle.resolve().name)
+    write_html(render_page({**_best_so_far(evidence, bundle), **evidence}, bundle.resolve().name), to)
+
+
+def write_html(page: str, to: Path) -> None:
+    """Write a page beside its place and rename it, so that a reader never sees half of it."""
     handle, name = tempfile.mkstemp(dir=to.parent, prefix=f".{to.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -76,7 +80,7 @@ def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
     chosen, zero = (_named(evidence, evidence.get(key)) for key in ("chosen", "zero"))
     outcome = _outcome(evidence)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             e=evidence,
@@ -93,7 +97,7 @@ def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
             commands=_commands(bundle_name) if outcome != "infeasible" else None,
             need_yaml=_yaml(evidence["need"]) if evidence.get("need") else None,
             figures={name: _figures(evidence, name) for name in ("trade_off", "losses", "validations")},
-            plotly=_plotly(),
+            plotly=plotly_library(),
         )
     )
 
@@ -217,7 +221,7 @@ def _figures(evidence: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 
 
 @cache
-def _plotly() -> str:
+def plotly_library() -> str:
     """The plotting library, compressed: the page is 2 MB instead of 5, and the browser unpacks it itself."""
     from plotly.offline import get_plotlyjs
 
@@ -225,7 +229,8 @@ def _plotly() -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, with what puts both languages into them."""
     from jinja2 import ChainableUndefined, Environment, PackageLoader
 
     environment = Environment(
@@ -269,6 +274,11 @@ def _both(key: str, **values: Any) -> Markup:
 def _in(value: Any, language: Language) -> Any:
     """Names of metrics and the like are given by key and put in language by language."""
     return words.known(value, language) if isinstance(value, str) else value
+
+
+def both_languages(say: Callable[[Any, Language], str], value: Any) -> Markup:
+    """What `say` makes of a value in either language; the page shows one of them."""
+    return _pair(say(value, "en"), say(value, "zh"))
 
 
 def _known(key: Any) -> Markup:

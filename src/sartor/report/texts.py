@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sartor.report.inspect_texts import INSPECT_TEXTS
+
 Language = Literal["en", "zh"]
 Pair = tuple[str, str]
 
@@ -289,6 +291,7 @@ TEXTS: dict[str, Pair] = {
     "int8-dynamic": ("int8 dynamic", "int8 动态量化"),
     "int8-static": ("int8 static", "int8 静态量化"),
     "calibration": ("{name} calibration", "{name} 校准"),
+    **INSPECT_TEXTS,
 }
 
 RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
