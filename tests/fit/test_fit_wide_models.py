@@ -242,6 +242,7 @@ def write_estimator(folder: Path, inputs: Array, labels: Array) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras on torch, while it fits
 @pytest.mark.parametrize("write", [write_program, write_keras, write_estimator])
 def test_what_other_libraries_saved(
     write: Callable[[Path, Array, Array], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,7 @@ from sartor.model.open import open_model
 from sartor.model.torch import build_module
 from sartor.steps import prepare_rows, read_steps
 from sartor.steps.audio import as_clips
+from sartor.steps.prepared import Prepared
 from tests.model.folders import write_folder
 from tests.steps.making import sounds
 
@@ -52,7 +53,8 @@ def test_the_exported_file_is_verified_on_declared_rows(family: str, tmp_path: P
     write_folder(tmp_path / "sound", family)
     model = open_model("sound", tmp_path)
     assert model.steps is not None
-    rows = prepare_rows(read_steps(model.steps), as_clips(CLIPS))
+    (array,) = prepare_rows(read_steps(model.steps), as_clips(CLIPS)).arrays.values()
+    rows = Prepared({INPUT[family]: array})
     exported = export_torch(build_module(model, rows, 2, tmp_path), rows, tmp_path / "net.onnx")
     assert exported.signature.inputs[0].name == INPUT[family]
     assert exported.signature.outputs[0].shape == ("batch", 2)
