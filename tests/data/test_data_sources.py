@@ -173,6 +173,15 @@ def test_images_of_several_sizes_are_what_the_declared_steps_make_of_each(
         np.testing.assert_array_equal(row, alone[0])
 
 
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), (None, 3)])
+def test_a_declared_mode_counts_more_than_what_the_files_are(tmp_path: Path, mode: str | None, channels: int) -> None:
+    for number in range(4):
+        write_image(tmp_path / f"{'ab'[number % 2]}/{number}.png", grey=mode == "RGB")
+    data = open_data(DataSpec(source="."), IMAGES, tmp_path, image_mode=mode)
+    assert data.inputs.shape[1] == channels
+    assert data.input_steps[0]["decode_image"]["mode"] == (mode or "RGB")
+
+
 def test_images_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     write_image(tmp_path / "cat" / "0.png", (6, 4))
     write_image(tmp_path / "ant" / "0.png", (9, 9))

@@ -16,7 +16,7 @@ from sartor.errors import CandidateError, OutputError
 from sartor.fit.reprove import reprove
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Silent
-from tests.fit.test_fit_sources import breast_cancer, write_classifier, write_csv
+from tests.fit.test_fit_sources import breast_cancer, write_classifier, write_csv, write_tumours
 
 MINUTE = {"time": "2 min"}
 
@@ -34,10 +34,7 @@ def need(**more: object) -> Need:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    inputs, labels = breast_cancer()
-    write_classifier(tmp_path / "net.onnx", inputs, labels)
-    write_csv(tmp_path / "rows.csv", inputs, [("bad", "good")[label] for label in labels])
-    return tmp_path
+    return write_tumours(tmp_path)
 
 
 def test_the_same_question_is_answered_at_once_and_a_changed_one_is_not(folder: Path) -> None:

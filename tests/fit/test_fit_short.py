@@ -14,7 +14,7 @@ from sartor.fit.screening import by_promise
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime.base import Precision, Settings, ShapePolicy
-from tests.fit.test_fit_sources import breast_cancer, write_classifier, write_csv
+from tests.fit.test_fit_sources import breast_cancer, write_classifier, write_tumours
 
 
 def need(**more: object) -> Need:
@@ -30,10 +30,7 @@ def need(**more: object) -> Need:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    inputs, labels = breast_cancer()
-    write_classifier(tmp_path / "net.onnx", inputs, labels)
-    write_csv(tmp_path / "rows.csv", inputs, [("bad", "good")[label] for label in labels])
-    return tmp_path
+    return write_tumours(tmp_path)
 
 
 def test_a_budget_that_suffices_for_nothing_else_proves_the_model_as_it_is(folder: Path) -> None:

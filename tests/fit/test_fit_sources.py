@@ -74,6 +74,14 @@ def write_csv(path: Path, inputs: Array, labels: list[str]) -> None:
         writer.writerows([*row, label] for row, label in zip(inputs.tolist(), labels, strict=True))
 
 
+def write_tumours(folder: Path) -> Path:
+    """`net.onnx` and `rows.csv` with the column `diagnosis` (bad or good) in a folder, which is given back."""
+    inputs, labels = breast_cancer()
+    write_classifier(folder / "net.onnx", inputs, labels)
+    write_csv(folder / "rows.csv", inputs, [("bad", "good")[label] for label in labels])
+    return folder
+
+
 @pytest.mark.parametrize("external", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_onnx_file_with_a_csv(tmp_path: Path, external: bool) -> None:
     inputs, labels = breast_cancer()

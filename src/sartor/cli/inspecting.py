@@ -102,7 +102,7 @@ def _check(asked: Asked, output: Path | None) -> None:
 
 
 def _inspected(model: str, asked: Asked) -> Inspection:
-    from sartor.cli.inspected import config_dtype, read_model
+    from sartor.fit.inspected import config_dtype, read_model
 
     sizes = asked.size_of()
     read = read_model(model, sizes, asked.shape_of())
@@ -139,7 +139,7 @@ def _target(on: str | None, precision: str | None, usual: str) -> tuple[Target |
     Args:
         usual: element type that most is computed in where no precision is asked for.
     """
-    from sartor.cli.inspected import part_target, this_target
+    from sartor.fit.inspected import part_target, this_target
 
     if on is not None:
         return part_target(on, precision or usual), ()

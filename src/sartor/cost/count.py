@@ -15,7 +15,7 @@ from __future__ import annotations
 from sartor.cost.costs import Cost, total
 from sartor.cost.formulas import UnknownShapeError, Work, find_formula
 from sartor.cost.formulas.work import size_bytes
-from sartor.cost.graph import Graph, Operator
+from sartor.cost.graph import Body, Graph, Operator
 
 
 def count(graph: Graph) -> Cost:
@@ -31,10 +31,20 @@ def operator_cost(operator: Operator) -> Cost:
     that it needs is not known, it is one operator that is `unknown` under its name, `domain.type`, beside what its
     bodies cost.
     """
-    bodies = [count(body.graph) * body.times for body in operator.bodies]
-    if operator.type == "If":  # where the data decide, both branches are given and one of them runs
-        bodies = [max(bodies, key=lambda cost: (cost.total_flop, cost.moved_bytes, cost.operators), default=Cost())]
+    bodies = [count(body.graph) * body.times for body in bodies_that_run(operator)]
     return total([_own_cost(operator), *bodies])
+
+
+def bodies_that_run(operator: Operator) -> tuple[Body, ...]:
+    """The bodies that are counted: where the data decide an If, both branches are given and the dearer one runs."""
+    if operator.type != "If" or not operator.bodies:
+        return operator.bodies
+    return (max(operator.bodies, key=_weight),)
+
+
+def _weight(body: Body) -> tuple[float, float, int]:
+    cost = count(body.graph) * body.times
+    return cost.total_flop, cost.moved_bytes, cost.operators
 
 
 def _own_cost(operator: Operator) -> Cost:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sartor.cost.costs import Cost, total
-from sartor.cost.count import count, operator_cost
+from sartor.cost.count import bodies_that_run, operator_cost
 from sartor.cost.formulas import family_of
-from sartor.cost.graph import Body, Graph, Operator
+from sartor.cost.graph import Graph, Operator
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,6 @@ def _pieces(operator: Operator, times: int) -> Iterator[Counted]:
         return
     # Control flow itself is one operator that moves nothing; see `operator_cost`.
     yield Counted(operator, Cost(operators=1), times, family)
-    for body in _bodies_that_run(operator):
+    for body in bodies_that_run(operator):
         for inner in body.graph.operators:
             yield from _pieces(inner, times * body.times)
-
-
-def _bodies_that_run(operator: Operator) -> Sequence[Body]:
-    if operator.type != "If":
-        return operator.bodies
-    return [max(operator.bodies, key=_weight)]
-
-
-def _weight(body: Body) -> tuple[float, float, int]:
-    cost = count(body.graph) * body.times
-    return cost.total_flop, cost.moved_bytes, cost.operators

@@ -29,6 +29,7 @@ class Reading:
         group: column or array of the groups, if named.
         labelled: whether labels are wanted.
         framing: how image files are brought to one size; its mode does not count.
+        image_mode: `RGB` or `L`; None for what the files are.
         audio_rate: samples a second that sound is brought to.
     """
 
@@ -39,6 +40,7 @@ class Reading:
     group: str | None = None
     labelled: bool = True
     framing: DecodeImage | None = None
+    image_mode: str | None = None
     audio_rate: int | None = None
 
     @property
@@ -53,7 +55,12 @@ class Reading:
 
 
 def reading_of(
-    spec: DataSpec, task: str, labelled: bool, framing: DecodeImage | None, audio_rate: int | None
+    spec: DataSpec,
+    task: str,
+    labelled: bool,
+    framing: DecodeImage | None,
+    image_mode: str | None,
+    audio_rate: int | None,
 ) -> Reading:
     """The part `data:` of a Need and what its model and steps ask for, as one value."""
     given = spec.input
@@ -68,5 +75,6 @@ def reading_of(
         # The features of a row are judged by agreement: labels beside them would mean nothing.
         labelled=labelled and task != "feature-extraction",
         framing=framing,
+        image_mode=image_mode,
         audio_rate=audio_rate,
     )

@@ -43,6 +43,7 @@ def open_data(
     base: Path,
     framing: DecodeImage | None = None,
     *,
+    image_mode: str | None = None,
     audio_rate: int | None = None,
     labelled: bool = True,
     model_classes: tuple[str, ...] = (),
@@ -59,6 +60,7 @@ def open_data(
         task: the Need's task.
         base: folder that relative paths start from.
         framing: how image files are brought to one size (its mode does not count); needed if they differ in size.
+        image_mode: `RGB` or `L`, which image files are brought to; None for grey if all are grey, else colour.
         audio_rate: samples a second that sound is brought to; needed if clips differ in it.
         labelled: whether labels are wanted. Without them, columns for labels are left out of the features and
             folders may hold their files in any way.
@@ -71,7 +73,7 @@ def open_data(
         MissingExtraError: .parquet without pyarrow.
         UserCodeError: the user's callable raised.
     """
-    reading = reading_of(spec, task, labelled, framing, audio_rate)
+    reading = reading_of(spec, task, labelled, framing, image_mode, audio_rate)
     named = {name: getattr(spec, name) for name in ("calibrate", "select", "confirm")}
     named = {name: source for name, source in named.items() if source is not None}
     rows = _read(spec.source, reading, base)

@@ -18,14 +18,14 @@ from sartor.steps.images import DecodeImage
 
 
 def read_images(tree: Tree, reading: Reading) -> Rows:
-    """(n, c, h, w) uint8 and the names of the class folders; c is 1 if every file is grey, else 3.
+    """(n, c, h, w) uint8 and the names of the class folders; c is what was asked for, else 1 if every file is grey.
 
     Raises:
         DataError: no images, too many that cannot be read, or several sizes without a framing.
     """
     placed = place(tree, IMAGES, "images", reading.labelled)
     forms = {number: form for number, file in enumerate(placed.files) if not isinstance(form := _form(file), Broken)}
-    decode = _decoder(placed.files, forms, reading.framing)
+    decode = _decoder(placed.files, forms, reading)
     pixels, kept, broken = _decode(decode, placed.files)
     return Rows(
         inputs=pixels,
@@ -53,11 +53,12 @@ def _form(file: File) -> _Form | Broken:
         return Broken(file.name, _told(reason))
 
 
-def _decoder(files: Sequence[File], forms: dict[int, _Form], framing: DecodeImage | None) -> DecodeImage:
+def _decoder(files: Sequence[File], forms: dict[int, _Form], reading: Reading) -> DecodeImage:
     """What brings all files to one mode and size."""
     sizes: dict[ImageSize, File] = {}
     for number, (_, size) in forms.items():
         sizes.setdefault(size, files[number])
+    framing = reading.framing
     if framing is None and len(sizes) > 1:
         (one, first), (two, second) = list(sizes.items())[:2]
         raise DataError(
@@ -66,7 +67,7 @@ def _decoder(files: Sequence[File], forms: dict[int, _Form], framing: DecodeImag
             "add a resize: preprocess: [{resize: [224, 224]}], or a resize_shortest and a center_crop",
         )
     grey = all(mode in ("L", "1") for mode, _ in forms.values())
-    mode = "L" if grey else "RGB"
+    mode = reading.image_mode or ("L" if grey else "RGB")
     return replace(framing, mode=mode) if framing else DecodeImage(mode, next(iter(sizes), (1, 1)))
 
 

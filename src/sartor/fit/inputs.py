@@ -31,7 +31,7 @@ from sartor.model.zoo import why_not
 from sartor.need import Limit, Need
 from sartor.plan.candidates import Refusal, RowShapes
 from sartor.steps import fit_steps, prepare_rows, read_steps, step_files
-from sartor.steps.images import framing
+from sartor.steps.images import declared_mode, framing
 from sartor.steps.prepared import Prepared
 
 _FINISHED = ("onnx", "exported-program", "keras")  # their weights are what the user gave
@@ -139,7 +139,9 @@ def read_data(need: Need, models: Sequence[Model], base: Path) -> Dataset:
         InputError: see `open_data`.
     """
     read_steps(need.preprocess or (), base)
-    steps = [*(need.preprocess or ()), *(spec for model in models for spec in model.steps or ())]
+    # What a Need says of its files counts; a model from a folder says RGB also of the grey files that it takes.
+    declared = (spec for model in models for spec in model.steps or () if "decode_image" not in spec)
+    steps = [*(need.preprocess or ()), *declared]
     classes = next((model.classes for model in models if model.classes), ())
     return decoded_data(need, steps, classes, base)
 
@@ -152,7 +154,14 @@ def decoded_data(need: Need, steps: Sequence[Mapping[str, Any]], classes: tuple[
     """
     rate = next((int(spec["decode_audio"]["rate"]) for spec in steps if "decode_audio" in spec), None)
     return open_data(
-        need.data, need.task, base, framing(steps), audio_rate=rate, labelled=need.labelled, model_classes=classes
+        need.data,
+        need.task,
+        base,
+        framing(steps),
+        image_mode=declared_mode(steps),
+        audio_rate=rate,
+        labelled=need.labelled,
+        model_classes=classes,
     )
 
 

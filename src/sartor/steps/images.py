@@ -172,6 +172,12 @@ def framing(steps: Sequence[Mapping[str, Any]]) -> DecodeImage | None:
     return None
 
 
+def declared_mode(steps: Sequence[Mapping[str, Any]]) -> str | None:
+    """The mode that the first `decode_image` asks for; None where none does."""
+    given = (spec["decode_image"] for spec in steps if "decode_image" in spec)
+    return next((DecodeImage.read(settings).mode for settings in given if "mode" in (settings or {})), None)
+
+
 def _fits_in(crop: CenterCrop, side: int) -> bool:
     """Whether a crop needs nothing beyond a square of this side."""
     return max(crop.height, crop.width) <= side

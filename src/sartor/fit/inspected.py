@@ -13,6 +13,7 @@ from sartor.errors import ModelError
 from sartor.model.checkpoint import read_json
 from sartor.model.refused import refuse_pickle
 from sartor.plan.inspection import Target
+from sartor.steps.resize import Resize
 
 if TYPE_CHECKING:
     from sartor.model.values import Model
@@ -178,7 +179,8 @@ def _declared_row(steps: Iterable[Mapping[str, Any]]) -> tuple[int, ...] | None:
     row: tuple[int, ...] | None = None
     for step in steps:
         if "resize" in step:
-            row = (_CHANNELS, *step["resize"]["size"])
+            resize = Resize.read(step["resize"])
+            row = (_CHANNELS, resize.height, resize.width)
         elif "center_crop" in step:
             row = (_CHANNELS, *step["center_crop"])
         elif "fit_length" in step:
