@@ -38,7 +38,7 @@ lint: $(VENV)/.stamp-check ## ruff check and ruff format --check
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 
-types: $(VENV)/.stamp-check $(VENV)/.stamp-test ## mypy --strict
+types: $(VENV)/.stamp-check $(VENV)/.stamp-test $(VENV)/.stamp-docs ## mypy --strict
 	$(RUN)/mypy --strict src tests scripts examples benchmarks
 
 rooms: $(VENV)/.stamp-check ## Import direction of the rooms
