@@ -156,3 +156,17 @@ def test_a_precision_that_was_not_measured_here(net: Path, call: Call) -> None:
     ended = call("inspect", net, "--precision", "int8")
     assert ended.code == 2
     assert "no rate in int8 was measured here" in ended.err
+
+
+def test_a_calibrated_machine_predicts(net: Path, call: Call) -> None:
+    from tests.fit.calibrations import save
+
+    save_profile(dataclasses.replace(made(this_machine()), versions=runtime_versions()))
+    uncalibrated = json.loads(call("inspect", net, "--json").out)
+    assert any("sartor probe --calibrate" in note for note in uncalibrated["notes"])
+    save({("onnxruntime", "f32"): 0.002, ("openvino", "int8"): 0.001})
+    values = json.loads(call("inspect", net, "--json").out)
+    assert values["seconds"]["source"] == "calibrated"
+    assert [one["arithmetic"] for one in values["prospects"]] == ["int8", "f32"]
+    assert values["prospects"][0]["gain"]["value"] == pytest.approx(2.0)
+    assert json.loads(call("inspect", net, "--on", "h100-sxm", "--json").out)["prospects"] == []

@@ -179,3 +179,22 @@ def test_a_page_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
         write_inspection([inspected(tmp_path)], tmp_path / "absent" / "page.html")
     write_inspection([inspected(tmp_path)], tmp_path / "page.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "page.html"]
+
+
+def test_a_calibration_is_told_in_both_languages(tmp_path: Path) -> None:
+    from tests.plan.learning import learnt
+
+    found = inspect(capture(write_net(tmp_path / "net.onnx")), TARGET, calibration=learnt(), file_bytes=1e5)
+    html = render_inspection([found])
+    for said in (
+        "Predicted here, in each runtime and arithmetic",
+        "在本机各运行时与算术类型下的预测",
+        "calibrated on this machine",
+    ):
+        assert said in html
+    assert html.count("onnxruntime</th>") == 1
+    out = io.StringIO()
+    print_inspections(Console(file=out, width=200), [found], 5)
+    assert "Predicted: " in out.getvalue()
+    assert "nine times of ten between" in out.getvalue()
+    assert "off before: half, a tenth" in out.getvalue()

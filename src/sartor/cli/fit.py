@@ -14,12 +14,18 @@ def fit(
         False, "--dry-run", help="Show splits, provable limits, candidates and time; run nothing."
     ),
     fresh: bool = typer.Option(False, "--fresh", help="Forget what an earlier run left in the folder."),
+    exhaustive: bool = typer.Option(
+        False, "--exhaustive", help="Time every candidate, also those that a calibration says cannot matter."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> int:
     """Train if asked, compress, measure, judge, and write the bundle.
 
     Interrupted, the same command goes on where it stopped. Exit codes: 0 met, 2 bad input, 3 not met
     (the best so far is in the folder), 4 infeasible, 130 Ctrl-C.
+
+    On a machine that `sartor probe --calibrate` has learnt, candidates are tried in the order of what is predicted, and
+    those that cannot matter even at the edge of their interval are not timed.
 
     Examples:
 
@@ -35,4 +41,4 @@ def fit(
     base = need.resolve().parent
     if dry_run:
         return dry_run_need(read_need(need), base, as_json=as_json)
-    return fit_need(read_need(need), output, base, fresh=fresh, as_json=as_json)
+    return fit_need(read_need(need), output, base, fresh=fresh, exhaustive=exhaustive, as_json=as_json)

@@ -14,12 +14,14 @@ from sartor.cost.graph import Graph
 from sartor.cost.precision import PRECISIONS
 from sartor.cost.transformer import Transformer
 from sartor.errors import InputError, OutputError, nearest
+from sartor.machine.calibration import Calibration
 from sartor.plan.inspection import Inspection, Target
 
 _LENGTH = 1024  # tokens of a language model's prompt, where nothing is said
 _PIPED_WIDTH = 110  # characters: what is piped has no edge
 _NUMBER = re.compile(r"\d+")
 _SHAPE = re.compile(r"\d+(x\d+)*")
+_UNCALIBRATED = "times are the roofline's; `sartor probe --calibrate` learns this machine's own, in minutes"
 _UNKNOWN_MACHINE = "No profile of this machine: `sartor probe` makes one in minutes. Until then, counts without times."
 
 
@@ -112,10 +114,13 @@ def _inspected(model: str, asked: Asked) -> Inspection:
 
 
 def _of_graph(graph: Graph, model: str, asked: Asked) -> Inspection:
+    from sartor.fit.inspected import file_bytes
     from sartor.plan.inspect import inspect
 
     target, notes = _target(asked.on, asked.precision, "float32")
-    found = inspect(graph, target, asked.precision or "", _short(model))
+    calibration, why_not = _calibration(asked.on, target)
+    notes += why_not
+    found = inspect(graph, target, asked.precision or "", _short(model), calibration, file_bytes(model, graph))
     return replace(found, notes=(*found.notes, *notes))
 
 
@@ -150,6 +155,16 @@ def _target(on: str | None, precision: str | None, usual: str) -> tuple[Target |
         measured = ", ".join(target.roofs.flop_per_second)
         raise InputError(f"no rate in {precision} was measured here", measured, "sartor probe shows what was measured")
     return target, ()
+
+
+def _calibration(on: str | None, target: Target | None) -> tuple[Calibration | None, tuple[str, ...]]:
+    """What predicts for this machine, and what must be said where nothing does."""
+    from sartor.fit.inspected import this_calibration
+
+    if on is not None or target is None:
+        return None, ()
+    found = this_calibration()
+    return found.calibration, (() if found.calibration else (found.why_not or _UNCALIBRATED,))
 
 
 def _short(model: str) -> str:

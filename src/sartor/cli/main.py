@@ -65,7 +65,8 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments or ["--help"], standalone_mode=False, prog_name="sartor")
         if code == INTERRUPTED:  # what typer makes of Ctrl-C
-            kept = " What was done is kept: the same command goes on from here." if arguments[0] in RESUMED else ""
+            resumed = arguments[0] in RESUMED or "--calibrate" in arguments
+            kept = " What was done is kept: the same command goes on from here." if resumed else ""
             print(f"\nInterrupted.{kept}", file=sys.stderr)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:

@@ -8,12 +8,18 @@ from pathlib import Path
 from rich.console import Console
 
 from sartor.cli.running import print_json
-from sartor.errors import OutputError
+from sartor.errors import InputError, OutputError
+from sartor.machine.calibration_file import calibration_path
 from sartor.machine.device import this_machine
 from sartor.machine.profile import Profile
 from sartor.machine.profile_file import check_writable, find_profile, profile_path, save_profile
+from sartor.report.calibration import calibration_summary, print_calibration
 from sartor.report.machine import age, print_profile
 from sartor.report.terminal import LiveTerminal, PlainTerminal
+from sartor.units import format_value, parse
+
+_LEAST_SECONDS = 30.0
+"""Of a calibration; less times too few networks to learn from."""
 
 
 def probe_machine(*, quick: bool, fresh: bool, replace: bool, as_json: bool) -> int:
@@ -38,14 +44,58 @@ def probe_machine(*, quick: bool, fresh: bool, replace: bool, as_json: bool) -> 
     return _keep_and_show(console, profile, keep_full=keep, as_json=as_json)
 
 
+def calibrate_machine(given: str, *, quick: bool, fresh: bool, as_json: bool) -> int:
+    """Measure this machine where no profile holds, time networks, learn from them, and show how well it predicts.
+
+    Raises:
+        InputError: no time.
+        OutputError: samples or calibration cannot be stored.
+    """
+    from sartor.fit.calibrate import calibrate_machine as calibrate
+    from sartor.measure.probe import runtime_versions
+
+    seconds = _seconds(given)
+    machine, console = this_machine(), Console(stderr=True)
+    profile = find_profile(machine, runtime_versions()).profile
+    if profile is None:
+        check_writable(machine)
+        profile = _measured(console, quick)
+        save_profile(profile)
+    shown = format_value(seconds, "s")
+    console.print(f"Calibrating this machine: about {shown}. Leave it alone meanwhile.", highlight=False)
+    with _watching(console, seconds) as watch:
+        calibration = calibrate(profile, seconds, watch, fresh=fresh)
+    print_calibration(console, calibration)
+    path = calibration_path(machine)
+    console.print(f"Learnt from {calibration.networks} networks. Stored: {path}", soft_wrap=True, highlight=False)
+    if as_json:
+        print_json({**calibration_summary(calibration), "stored": str(path)})
+    return 0
+
+
+def _seconds(given: str) -> float:
+    """A time as it was typed.
+
+    Raises:
+        InputError: none.
+    """
+    asked = parse(given)
+    if asked.unit != "s" or asked.value < _LEAST_SECONDS:
+        raise InputError(f"--time {given}", f"a time of {_LEAST_SECONDS:.0f} s or more", '--time "8 min"')
+    return asked.value
+
+
 def _measured(console: Console, quick: bool) -> Profile:
     from sartor.measure.probe import FULL, QUICK, probe
 
     seconds = (QUICK if quick else FULL).seconds
     console.print(f"Measuring this machine: about {seconds:.0f} s. Leave it alone meanwhile.", highlight=False)
-    terminal = LiveTerminal(console, seconds) if console.is_terminal else PlainTerminal(console)
-    with terminal as watch:
+    with _watching(console, seconds) as watch:
         return probe(quick, watch)
+
+
+def _watching(console: Console, seconds: float) -> LiveTerminal | PlainTerminal:
+    return LiveTerminal(console, seconds) if console.is_terminal else PlainTerminal(console)
 
 
 def _keep_and_show(console: Console, profile: Profile, *, keep_full: bool, as_json: bool) -> int:

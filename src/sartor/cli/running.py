@@ -25,13 +25,13 @@ def _watching(console: Console, need: Need) -> Iterator[Watch]:
         yield watch
 
 
-def fit_need(need: Need, output: Path, base: Path, *, fresh: bool, as_json: bool) -> int:
+def fit_need(need: Need, output: Path, base: Path, *, fresh: bool, as_json: bool, exhaustive: bool = False) -> int:
     """Run a fit, print its end, and give its exit code."""
     from sartor.fit.fit import fit
 
     console = Console(stderr=True)
     with _watching(console, need) as watch:
-        result = fit(need, output, base=base, fresh=fresh, watch=watch)
+        result = fit(need, output, base=base, fresh=fresh, exhaustive=exhaustive, watch=watch)
     if result.resumed:
         console.print(f"[dim]Resumed: {_resumed(result.values)}. `--fresh` starts again.[/]")
     print_summary(console, result.values)

@@ -30,7 +30,8 @@ def parameters(graph: Graph) -> int:
     Left out are shapes, axes and masks of attention, scales and zero points of quantization, starting states of
     recurrent operators, and constants that meet nothing but other constants (the frequencies of rotary positions).
     What an exporter folds is counted as it stands in the file: a batch normalisation that is part of a convolution
-    no more, tables that it computed from positions as the weights that they look like.
+    no more, tables that it computed from positions as the weights that they look like, a token that it repeated for
+    each row of a fixed batch as often as it stands there.
     """
     uses = _uses(graph)
     others = graph.copies | _masks(graph) | _stand_ins(graph)
@@ -62,9 +63,9 @@ def _uses(graph: Graph) -> dict[str, list[Use]]:
 
 
 def _masks(graph: Graph) -> set[str]:
-    """Constants added to the scores of attention for all rows and heads alike: which position may see which.
+    """Constants added to the scores of attention for all heads alike: which position may see which.
 
-    A learnt bias of positions has a number for each head.
+    A learnt bias of positions has a number for each head, the third dimension from the end.
     """
     softmaxed = {
         tensor.name
@@ -78,9 +79,7 @@ def _masks(graph: Graph) -> set[str]:
         for operator in graph.operators
         if operator.type == "Add" and operator.outputs[0].name in softmaxed
         for position in operator.weights
-        if (tensor := operator.inputs[position])
-        and len(tensor.shape or ()) > 2
-        and set((tensor.shape or ())[:-2]) == {1}
+        if (tensor := operator.inputs[position]) and len(tensor.shape or ()) > 2 and (tensor.shape or ())[-3] == 1
     }
 
 

@@ -24,6 +24,7 @@ class Standing:
     Attributes:
         status: how far it came.
         why: the reason for the status, in one sentence.
+        predicted: seconds of a call before anything was timed; None without a calibration of this machine.
         seconds: screened median of one call; one launch, so it may be off by the launch's spread.
         size_bytes: bytes of its model files.
         memory_bytes: peak resident bytes of one launch, where the Need asks about memory.
@@ -38,6 +39,7 @@ class Standing:
     candidate: Candidate
     status: Status = "planned"
     why: str = ""
+    predicted: Figure | None = None
     seconds: float | None = None
     size_bytes: int | None = None
     memory_bytes: int | None = None
@@ -75,6 +77,7 @@ class Standing:
             "label": self.candidate.label,
             "status": self.status,
             "why": self.why,
+            "predicted": self.predicted.as_dict() if self.predicted else None,
             "latency": latency.as_dict() if latency else None,
             "latency_from": "launches" if "latency_p50" in self.figures else "screen" if latency else None,
             "quality": self.quality.as_dict() if self.quality else None,

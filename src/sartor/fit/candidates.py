@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from sartor.compress.applicable import recipes, why_not
 from sartor.machine.device import Machine
 from sartor.model.values import Signature
-from sartor.plan.candidates import Option, Plan, RowShapes, enumerate_candidates
+from sartor.plan.calibrated import arithmetic_of
+from sartor.plan.candidates import Candidate, Option, Plan, RowShapes, enumerate_candidates
 from sartor.plan.recipe import Recipe
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Precision
@@ -36,6 +37,14 @@ def candidates_of(model: str, rows: RowShapes, batch: int, machine: Machine, com
         batch=batch,
         rows=rows,
     )
+
+
+def computable(machine: Machine) -> tuple[Candidate, ...]:
+    """One candidate, on one thread, of each runtime and arithmetic that this machine can compute in."""
+    first: dict[tuple[str, str], Candidate] = {}
+    for candidate in candidates_of("network", RowShapes(), 1, machine).candidates:
+        first.setdefault((candidate.runtime, arithmetic_of(candidate)), candidate)
+    return tuple(first.values())
 
 
 def row_shapes_of(signature: Signature, rows: Mapping[str, tuple[int, ...]], *, varies: bool) -> RowShapes:

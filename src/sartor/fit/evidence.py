@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from statistics import median
 from typing import Any
 
 from sartor.bundle.values import Verdict
@@ -66,6 +67,7 @@ def _common(search: Search) -> dict[str, Any]:
         "confidence": run.need.confidence,
         "candidates": [standing.as_dict() for standing in search.board.all()],
         "refusals": [{"what": refusal.what, "why": refusal.why} for refusal in search.board.refusals],
+        **_prediction(search),
         "baseline_model": search.baseline,
         "constant_predictor": constant_predictor(search.run),
         "data": dict(run.description),
@@ -86,6 +88,29 @@ def _common(search: Search) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS},
         "trials": {"run": run.trials.run, "reused": run.trials.reused},
         "elapsed_s": run.clock.spent(),
+    }
+
+
+def _prediction(search: Search) -> dict[str, Any]:
+    """How far predictions were off in this run, beside the calibration's own record; nothing without one."""
+    calibration = search.run.calibration
+    if calibration is None:
+        return {}
+    pairs = [(s.predicted, s.latency()) for s in search.board.all() if s.predicted is not None]
+    timed = [(predicted, measured.value) for predicted, measured in pairs if measured is not None]
+    errors = [abs(predicted.value / seconds - 1.0) for predicted, seconds in timed]
+    inside = sum(predicted.low <= seconds <= predicted.high for predicted, seconds in timed)
+    return {
+        "prediction": {
+            "networks": calibration.networks,
+            "learnt_at": calibration.learnt_at,
+            "predicted": len(pairs),
+            "timed": len(timed),
+            "inside": inside,
+            "median_error": median(errors) if errors else None,
+            "worst_error": max(errors, default=None),
+            "record_median_error": median(one.record.median_error for one in calibration.efficiencies),
+        }
     }
 
 

@@ -16,6 +16,7 @@ from sartor.errors import BundleError, CandidateError, InputError
 from sartor.fit.board import Board
 from sartor.fit.clock import clock_for
 from sartor.fit.evidence import json_of, unchosen_evidence, unchosen_json
+from sartor.fit.experience import remember
 from sartor.fit.feasible import Nearest, beyond_floor, infeasible_sentence
 from sartor.fit.folder import Folder, cannot_write, open_folder
 from sartor.fit.inputs import Opened, open_inputs
@@ -27,6 +28,7 @@ from sartor.fit.run import DataOnDisk, Jobs, Run
 from sartor.fit.search import Search, open_and_screen, revive_nearest, train_and_race
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Silent, Watch
+from sartor.machine.calibration_file import find_calibration
 from sartor.machine.device import this_machine
 from sartor.measure.floor import measure_floors
 from sartor.need import Limit, Need, read_need
@@ -62,6 +64,7 @@ def fit(
     *,
     base: str | Path | None = None,
     fresh: bool = False,
+    exhaustive: bool = False,
     watch: Watch | None = None,
 ) -> FitResult:
     """Train if asked, compress, measure, judge, and write the bundle into `output`.
@@ -72,6 +75,7 @@ def fit(
         base: folder that paths and callables are relative to; default: that of the YAML file, or the
             current one.
         fresh: forget an earlier run in `output`.
+        exhaustive: time every candidate, whatever a calibration of this machine predicts.
         watch: told what happens; default: nobody.
 
     Raises:
@@ -83,7 +87,7 @@ def fit(
     path, where, watch = Path(output), Path(base or Path.cwd()).resolve(), watch or Silent()
     watch.phase("open the model and the data")
     opened = open_inputs(need, where)
-    with _held(path, need, opened, fresh) as folder, _running(need, where, opened, folder, watch) as run:
+    with _held(path, need, opened, fresh) as folder, _running(need, where, opened, folder, watch, exhaustive) as run:
         asked = {**opened.identity(), "machine": run.machine.fingerprint(), "versions": dict(run.versions)}
         done = _answered(folder, asked, run)
         if done is not None:
@@ -132,8 +136,8 @@ def _held(path: Path, need: Need, opened: Opened, fresh: bool) -> Iterator[Folde
 
 
 @contextlib.contextmanager
-def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watch) -> Iterator[Run]:
-    machine = this_machine()
+def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watch, exhaustive: bool) -> Iterator[Run]:
+    machine, versions = this_machine(), {name: open_runtime(name).version() for name in RUNTIMES}
     memory = need.budget.memory or _MEMORY_SHARE * machine.memory_bytes
     folder.trials.budget = {"time": need.budget.time, "memory": memory}
     jobs = Jobs(memory)
@@ -149,12 +153,14 @@ def _running(need: Need, base: Path, opened: Opened, folder: Folder, watch: Watc
             clock=clock_for(need.budget.time),
             watch=watch,
             machine=machine,
-            versions={name: open_runtime(name).version() for name in RUNTIMES},
+            versions=versions,
             metric_code=opened.metric_code,
             step_files=opened.step_files,
             memory_limit=memory,
             compressed=opened.compressed,
             description=opened.description,
+            calibration=find_calibration(machine, versions).calibration,
+            exhaustive=exhaustive,
         )
     finally:
         jobs.close()
@@ -183,6 +189,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
     proof = _prove(search)
     if proof is None:
         return _unproved(search, path)
+    remember(search)
     evidence = keep_final(search, path, proof)
     write_page(evidence, path, path / REPORT)
     # The model as it is meets a Need that others were not tried for: the same command goes on with them.

@@ -16,6 +16,7 @@ from sartor.plan.inspection import Target
 from sartor.steps.resize import Resize
 
 if TYPE_CHECKING:
+    from sartor.machine.calibration_file import FoundCalibration
     from sartor.model.values import Model
     from sartor.steps.prepared import Prepared
 
@@ -87,6 +88,21 @@ def this_target() -> tuple[Target | None, str]:
     if found.profile is None:
         return None, found.why_not
     return Target(profile_roofs(found.profile), "measured", float(machine.memory_bytes)), ""
+
+
+def this_calibration() -> FoundCalibration:
+    """What was learnt of this machine; none that holds, and why."""
+    from sartor.machine.calibration_file import find_calibration
+    from sartor.machine.device import this_machine
+    from sartor.measure.probe import runtime_versions
+
+    return find_calibration(this_machine(), runtime_versions())
+
+
+def file_bytes(reference: str, graph: Graph) -> float:
+    """Bytes of a model's ONNX file; where it is no file yet, those of its weights."""
+    path = Path(reference).expanduser()
+    return float(path.stat().st_size if path.is_file() and path.suffix == ".onnx" else graph.weight_bytes)
 
 
 def _language_model(folder: Path) -> Transformer | None:

@@ -16,6 +16,7 @@ from sartor.fit.clock import Clock
 from sartor.fit.preparing import cut_texts, inputs_of
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Watch
+from sartor.machine.calibration import Calibration
 from sartor.machine.device import Machine
 from sartor.measure.process import Child
 from sartor.measure.quality_bounds import Outputs
@@ -172,6 +173,8 @@ class Run:
     memory_limit: float | None
     compressed: Mapping[str, str]
     description: Mapping[str, Any]
+    calibration: Calibration | None = None
+    exhaustive: bool = False
 
     @property
     def outputs(self) -> int:

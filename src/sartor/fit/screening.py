@@ -6,19 +6,24 @@ with random ones; what cannot meet a speed or size limit is never trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from sartor.bundle.values import Variant
 from sartor.compress.applicable import recipes
 from sartor.errors import CandidateError
 from sartor.fit.board import UNTRIED, Board, Standing
 from sartor.fit.finals import expected_seconds
+from sartor.fit.guide import Guide
+from sartor.fit.prediction import belief_of
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import excluded_by
 from sartor.fit.stages import Source, build_variant
-from sartor.fit.trials import trial_key
+from sartor.fit.trials import Status, trial_key
 from sartor.measure.latency import Feed, Screened, screen
+from sartor.plan.belief import Belief
 from sartor.plan.candidates import Candidate
+from sartor.plan.order import Asked
 from sartor.plan.recipe import Recipe
 from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Settings
@@ -50,24 +55,110 @@ def screen_source(
 ) -> None:
     """Build and time the candidates of one model; every result lands on the board.
 
+    Where this machine is calibrated, only those that may matter by what is predicted, in that order; else, and in an
+    exhaustive run, all of them.
+
     Args:
         goes_on: whether there is time for another; the uncompressed model is built whatever it says.
     """
+    twins: dict[Candidate, list[str]] = {}
+    for standing in standings:
+        twins.setdefault(speed_twin(standing.candidate), []).append(standing.id)
+    belief = belief_of(run, source, list(twins))
+    if belief is not None:
+        _predict(board, twins, belief)
+    if belief is not None and not run.exhaustive:
+        _screen_guided(run, board, source, standings, twins, belief, goes_on)
+    else:
+        _screen_every(run, board, source, standings, goes_on)
+    for standing in standings:
+        _apply_limits(run, board, standing.id)
+
+
+def _predict(board: Board, twins: Mapping[Candidate, Sequence[str]], belief: Belief) -> None:
+    for twin, ids in twins.items():
+        for name in ids if twin in belief else ():
+            board.update(name, predicted=belief.figure(twin))
+
+
+def _screen_guided(
+    run: Run,
+    board: Board,
+    source: Source,
+    standings: Sequence[Standing],
+    twins: Mapping[Candidate, list[str]],
+    belief: Belief,
+    goes_on: Callable[[], bool],
+) -> None:
+    asked = _asked(run)
+    files = _Files(run, board, source)
+    if not asked.speed_only:  # sizes count, and only files have them
+        files.built = _build_files(run, board, source, standings, goes_on)
+    reference = files.reference()
+    if reference is None:
+        return
+    guide = Guide(belief, twins, asked)
+    _screen_all(run, board, source, reference, guide.turns(board, files.of), twins, guide.learn, goes_on)
+    batch = run.need.workload.batch
+    alive = [name for ids in twins.values() for name in ids if board[name].alive and board[name].seconds is not None]
+    if all(excluded_by(run.performance_limits, board[n].seconds, board[n].size_bytes, batch) for n in alive):
+        # Nothing that was timed meets the limits: that no candidate can is said of measurements only.
+        _screen_all(run, board, source, reference, guide.left_out(board, files.of), twins, guide.learn, goes_on)
+
+
+def _asked(run: Run) -> Asked:
+    """What of the Need decides whether a slow candidate can matter."""
+    speed_only = run.need.minimise in ("latency", "throughput") and not any(
+        limit.name in ("size", "memory") for limit in run.performance_limits
+    )
+    bounds = [
+        (limit.value if limit.name != "throughput" else run.need.workload.batch / limit.value, str(limit))
+        for limit in run.performance_limits
+        if limit.name.startswith("latency") or limit.name == "throughput"
+    ]
+    return Asked(speed_only, *min(bounds)) if bounds else Asked(speed_only)
+
+
+class _Files:
+    """Files of one model by the candidate that runs them, built when first asked for."""
+
+    def __init__(self, run: Run, board: Board, source: Source) -> None:
+        self._run, self._board, self._source = run, board, source
+        self.built: dict[str, Variant | None] = {}
+
+    def of(self, candidate: Candidate, ids: Sequence[str]) -> Variant | None:
+        """The candidate's file; None where it cannot be built. Its size goes to those in `ids`."""
+        name = candidate.variant_id
+        if name not in self.built:
+            self.built[name] = _build_one(self._run, self._board, self._source, candidate)
+        file = self.built[name]
+        for one in ids if file is not None else ():
+            if self._board[one].size_bytes is None:
+                self._board.update(one, size_bytes=file.size_bytes if file else None)
+        return None if file is None else Variant(candidate, file.path, file.size_bytes)
+
+    def reference(self) -> Variant | None:
+        """What times are compared with, in the first runtime that runs it; None where none does."""
+        found = (self.of(reference_candidate(self._source, runtime), ()) for runtime in RUNTIMES)
+        return next((variant for variant in found if variant is not None), None)
+
+
+def _screen_every(
+    run: Run, board: Board, source: Source, standings: Sequence[Standing], goes_on: Callable[[], bool]
+) -> None:
     built = _build_files(run, board, source, standings, goes_on)
     twins: dict[Candidate, list[str]] = {}
     for standing in standings:
         if board[standing.id].alive:
             twins.setdefault(speed_twin(standing.candidate), []).append(standing.id)
     todo = [
-        (Variant(twin, file.path, file.size_bytes), twins[twin])
+        Variant(twin, file.path, file.size_bytes)
         for twin in by_promise(_worth_timing(run, board, twins))
         if (file := built.get(twin.variant_id)) is not None
     ]
     reference = _reference(source, built)
     if reference is not None:
-        _screen_all(run, board, source, reference, todo, goes_on)
-    for standing in standings:
-        _apply_limits(run, board, standing.id)
+        _screen_all(run, board, source, reference, todo, twins, lambda candidate, seconds: None, goes_on)
 
 
 def _worth_timing(run: Run, board: Board, twins: Mapping[Candidate, Sequence[str]]) -> list[Candidate]:
@@ -161,58 +252,54 @@ def _screen_all(
     board: Board,
     source: Source,
     reference: Variant,
-    todo: Sequence[tuple[Variant, list[str]]],
+    todo: Iterable[Variant],
+    twins: Mapping[Candidate, list[str]],
+    learn: Callable[[Candidate, float], None],
     goes_on: Callable[[], bool],
 ) -> None:
-    followers = {variant.id: ids for variant, ids in todo}
-    parts = {
-        variant.id: {
-            **run.key_parts(),
-            "source": source.content,
-            "version": run.versions[variant.candidate.runtime],
-        }
-        for variant, _ in todo
-    }
+    """Time what is to do, one after another.
 
-    def spread(variant_id: str, status: str, reason: str, seconds: float | None) -> None:
-        for follower in followers[variant_id]:
+    Args:
+        twins: whose speed each candidate's stands for.
+        learn: told of each time, before the next is taken from `todo`.
+    """
+
+    def spread(candidate: Candidate, status: str, reason: str, seconds: float | None) -> None:
+        for follower in twins[candidate]:
             if status == "failed":
                 board.fail(follower, reason)
             else:
                 board.update(follower, status="screened", seconds=seconds)
+        if seconds is not None:
+            learn(candidate, seconds)
+
+    def parts(variant: Variant) -> dict[str, Any]:
+        return {**run.key_parts(), "source": source.content, "version": run.versions[variant.candidate.runtime]}
 
     timed = []  # never none: the uncompressed model comes first, and speed-ups are against it
 
     def on_result(variant: Variant, found: Screened | CandidateError) -> None:
-        failed = isinstance(found, CandidateError)
+        status: Status = "failed" if isinstance(found, CandidateError) else "done"
         if isinstance(found, Screened):
             timed.append(variant.id)
             run.clock.keep_for_finals(expected_seconds(found.start_seconds))
-        reason = str(found) if failed else ""
+        reason = str(found) if isinstance(found, CandidateError) else ""
         seconds = None if isinstance(found, CandidateError) else found.seconds
-        run.trials.store(
-            "screen",
-            variant.id,
-            parts[variant.id],
-            "failed" if failed else "done",
-            reason,
-            {"seconds": seconds},
-            0.0,
-        )
-        spread(variant.id, "failed" if failed else "done", reason, seconds)
+        run.trials.store("screen", variant.id, parts(variant), status, reason, {"seconds": seconds}, 0.0)
+        spread(variant.candidate, status, reason, seconds)
         run.watch.tried(variant.candidate.label, reason or format_value(seconds or 0.0, "s"))
 
-    fresh = []
-    for variant, _ in todo:
-        stored = run.trials.find(trial_key("screen", {"candidate": variant.id, **parts[variant.id]}))
-        if stored is None:
-            fresh.append(variant)
-        else:
-            run.trials.count_reuse(stored.key)
-            spread(variant.id, stored.status, stored.reason, stored.result.get("seconds"))
-    if fresh:
-        feed = feed_for(run, source, "select")
-        screen(reference, fresh, feed, on_result, keep_going=lambda: not timed or goes_on())
+    def fresh() -> Iterator[Variant]:
+        for variant in todo:
+            stored = run.trials.find(trial_key("screen", {"candidate": variant.id, **parts(variant)}))
+            if stored is None:
+                yield variant
+            else:
+                run.trials.count_reuse(stored.key)
+                spread(variant.candidate, stored.status, stored.reason, stored.result.get("seconds"))
+
+    feed = feed_for(run, source, "select")
+    screen(reference, fresh(), feed, on_result, keep_going=lambda: not timed or goes_on())
 
 
 def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:

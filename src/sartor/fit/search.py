@@ -24,12 +24,12 @@ from sartor.fit.stages import Source, build_variant, open_source, train_source
 from sartor.measure.quality_bounds import metric_bounds
 from sartor.model.values import Model
 from sartor.plan.candidates import Refusal
+from sartor.plan.order import SLOWER
 from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
 from sartor.units import format_value
 
 _SCREEN_SHARE = 0.6  # of the time left; training, races and reading need the rest
-_SLOWER = 1.1  # a compressed candidate this much slower than the uncompressed model is not worth reading
 
 
 @dataclass
@@ -224,7 +224,7 @@ def race_model(search: Search, source: Source) -> None:
     for standing in by_promise:
         if standing.id != fallback and not run.clock.search_goes_on():
             board.reject(standing.id, UNTRIED)
-        elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
+        elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
         else:
             _race(search, source, standing)

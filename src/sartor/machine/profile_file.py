@@ -74,7 +74,7 @@ def save_profile(profile: Profile) -> Path:
     """
     path = profile_path(profile.machine)
     text = json.dumps(without_infinities(profile.as_dict()), allow_nan=False, indent=1)
-    _replace(path, text)
+    replace_file(path, text)
     return path
 
 
@@ -121,7 +121,12 @@ def _why_not_found(machine: Machine, path: Path) -> str:
     return ""
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Write a file in place of an earlier one; interrupted at any moment, the earlier one stays.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ variants, alive together, timed in alternating rounds on the same inputs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,11 @@ def start_worker(feed: Feed, most: int = 256) -> Child:
 
 def load(worker: Child, variant: Variant, name: str, warm_seconds: float = 1.0) -> float:
     """Load a variant under a name and warm it; gives the seconds of one warm call."""
+    return load_timed(worker, variant, name, warm_seconds)[1]
+
+
+def load_timed(worker: Child, variant: Variant, name: str, warm_seconds: float) -> tuple[float, float]:
+    """As `load`; gives the seconds that loading took as well, before those of a warm call."""
     request = {
         "do": "load",
         "id": name,
@@ -84,8 +89,9 @@ def load(worker: Child, variant: Variant, name: str, warm_seconds: float = 1.0) 
         "path": str(variant.path),
         "settings": variant.candidate.settings.as_dict(),
     }
-    worker.ask(request, _LOAD_LIMIT)
-    return float(worker.ask({"do": "warm", "id": name, "seconds": warm_seconds}, _LOAD_LIMIT)["call_seconds"])
+    loaded = worker.ask(request, _LOAD_LIMIT)["seconds"]
+    warm = worker.ask({"do": "warm", "id": name, "seconds": warm_seconds}, _LOAD_LIMIT)["call_seconds"]
+    return float(loaded), float(warm)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Screened:
 
 def screen(
     reference: Variant,
-    variants: Sequence[Variant],
+    variants: Iterable[Variant],
     feed: Feed,
     on_result: Callable[[Variant, Screened | CandidateError], None],
     *,
@@ -117,6 +123,7 @@ def screen(
     """Time each variant against the reference in one worker; a dead worker costs one candidate.
 
     Args:
+        variants: taken one by one, so that what comes next may depend on what was found.
         on_result: called after each variant with what was found or why it failed.
         gate: waits a little for a quiet moment before each round; None does not wait.
         keep_going: asked before each variant; False ends the screen early.

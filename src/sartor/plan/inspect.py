@@ -3,55 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sartor.cost.costs import Cost, total
 from sartor.cost.counted import Work, counted, work_cost
 from sartor.cost.graph import Graph
-from sartor.cost.memory import activation_peak
 from sartor.cost.parameters import parameters
 from sartor.cost.precision import in_precision
 from sartor.figures import Figure
+from sartor.machine.calibration import Calibration
 from sartor.plan.changes import changes
-from sartor.plan.inspection import LEAST_FLOP, Inspection, Row, Target, rate_notes
+from sartor.plan.inspection import LEAST_FLOP, Change, Inspection, Row, Target, rate_notes
 from sartor.plan.layers import Layer, layers
+from sartor.plan.outline import describe
 from sartor.plan.predict import OperatorTime, predict, predict_whole
+from sartor.plan.prospects import Prospect, chosen, operator_times, prospects
 from sartor.units import format_value
 
 _FILE_OWN = ""
 
 
-def inspect(graph: Graph, target: Target | None = None, precision: str = _FILE_OWN, name: str = "") -> Inspection:
+def inspect(
+    graph: Graph,
+    target: Target | None = None,
+    precision: str = _FILE_OWN,
+    name: str = "",
+    calibration: Calibration | None = None,
+    file_bytes: float = 0.0,
+) -> Inspection:
     """What the operators of a graph cost, and on a machine what binds them.
 
     Args:
         target: the machine; None shows counts alone.
         precision: element type that weights and products are asked for in; empty for the file's own.
         name: of the model, the graph's where empty.
+        calibration: of the target; times are those of the roofline without one.
+        file_bytes: of the graph's file.
     """
     work = counted(graph)
     if precision:
         work = in_precision(work, precision)
     costs = [work_cost(pieces) for pieces in work]
     cost = total(costs)
-    times = predict(work, target.roofs) if target else None
+    times = roofline = predict(work, target.roofs) if target else None
     seconds = predict_whole(graph, work, times, target.roofs) if target and times is not None else None
-    peak = activation_peak(graph)
+    network = describe(graph, file_bytes)
+    found = prospects(calibration, network) if calibration else ()
+    best = chosen(found, precision)
+    if calibration and best and times is not None:
+        times, seconds = operator_times(calibration, graph, network, best, times), best.latency
     return Inspection(
         name or graph.name,
         "graph",
         precision,
         graph.inputs,
-        _facts(graph, cost, peak),
+        _facts(graph, cost, network.activation_bytes),
         cost,
         seconds,
         tuple(_rows(work, costs, layers(graph.operators), times)),
-        changes(work, times, target.roofs) if target and times is not None else (),
+        _changes(work, roofline, target, found, precision) if target and roofline is not None else (),
         target,
-        (*graph.notes, *rate_notes(cost, target), *_fit_notes(graph.weight_bytes + peak, target)),
+        (*graph.notes, *rate_notes(cost, target), *_fit_notes(graph.weight_bytes + network.activation_bytes, target)),
+        found,
     )
 
 
-def _facts(graph: Graph, cost: Cost, peak: int) -> dict[str, Figure]:
+def _facts(graph: Graph, cost: Cost, peak: float) -> dict[str, Figure]:
     """The totals. Counts are exact for the conventions of `cost/count.py`."""
     return {
         "parameters": Figure.exact(parameters(graph), ""),
@@ -70,6 +87,21 @@ def _flop_by_type(cost: Cost) -> dict[str, float]:
     shown = {dtype: flop for dtype, flop in cost.flop.items() if flop >= least}
     rest = cost.total_flop - sum(shown.values())
     return {**shown, **({"other types": rest} if rest > 0 else {})}
+
+
+def _changes(
+    work: tuple[Work, ...],
+    times: Sequence[OperatorTime],
+    target: Target,
+    found: Sequence[Prospect],
+    precision: str,
+) -> tuple[Change, ...]:
+    """What narrower types would bring: how much, by the calibration where there is one; of what kind, by the roofline."""
+    made = changes(work, times, target.roofs)
+    if precision != _FILE_OWN:
+        return made
+    gains = {change.precision: chosen(found, change.precision) for change in made}
+    return tuple(replace(one, factor=best.gain) if (best := gains[one.precision]) else one for one in made)
 
 
 def _rows(

@@ -10,6 +10,7 @@ from sartor.cost.costs import Cost
 from sartor.cost.graph import Tensor
 from sartor.cost.roofline import Roofs
 from sartor.figures import Figure, Source
+from sartor.plan.prospects import Prospect
 
 LEAST_FLOP = 0.001  # of all, below which an element type does not matter: comparisons and shapes have their own
 
@@ -53,7 +54,8 @@ class Row:
         layer: the path of names that it lies under, outermost first; empty where the file says nothing.
         share: of the predicted time; of the FLOP where no machine is known, and of the bytes where there are none.
         seconds: None where no machine is known.
-        bound: `compute`, `memory:<level>` or `overhead`; empty where no machine is known.
+        bound: `compute`, `memory:<level>` or `overhead`; `fused` where its time is in that of the operator before it;
+            empty where no machine is known.
         shape: of its first output, None where not known.
     """
 
@@ -100,7 +102,8 @@ class Change:
 
     Attributes:
         phase: `prefill` or `decode` of a language model; empty for a graph.
-        factor: how many times faster; the ends are those of three ways to keep activations, not of measurements.
+        factor: how many times faster: calibrated, or by the roofline, whose ends are those of three ways to keep
+            activations.
         moved: share of today's time in operators that compute binds today and memory will bind.
         before, after: share of the time by what binds it.
     """
@@ -137,6 +140,7 @@ class Inspection:
         seconds: of one run; None without a machine, and of a language model, whose rows each have their own.
         rows: in the order they run.
         target: None where no machine is known.
+        prospects: what this machine's calibration predicts in each runtime and arithmetic; empty without one.
     """
 
     model: str
@@ -150,6 +154,7 @@ class Inspection:
     changes: tuple[Change, ...]
     target: Target | None
     notes: tuple[str, ...]
+    prospects: tuple[Prospect, ...] = ()
 
     @property
     def label(self) -> str:
@@ -185,6 +190,7 @@ class Inspection:
             "operators": [row.as_dict() for row in self.rows],
             "unknown": dict(self.cost.unknown),
             "changes": [change.as_dict() for change in self.changes],
+            "prospects": [prospect.as_dict() for prospect in self.prospects],
             "machine": None if self.target is None else self.target.as_dict(),
             "notes": list(self.notes),
         }
@@ -194,7 +200,7 @@ def bounds(rows: tuple[Row, ...]) -> dict[str, float]:
     """Share of the predicted time by what binds it, the largest first; empty where no machine is known."""
     found: dict[str, float] = {}
     for row in rows:
-        if row.bound:
+        if row.bound and row.share:
             found[row.bound] = found.get(row.bound, 0.0) + row.share
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 

@@ -12,14 +12,17 @@ from sartor.plan.inspection import Group, Inspection, Row, bounds, groups
 from sartor.report.inspect_layers import bound_colour, layers_picture, names_layers
 from sartor.report.inspect_roofline import left_out, roofline
 from sartor.report.inspect_words import (
+    PROSPECT_COLUMNS,
     amount,
     bound_name,
+    change_how,
     change_sentence,
     fact_name,
     input_words,
     intensity_words,
     interval_words,
     place,
+    prospect_cells,
     unknown_words,
 )
 from sartor.report.page import both_languages, environment, plotly_library, write_html
@@ -84,6 +87,10 @@ def render_inspection(found: Sequence[Inspection]) -> str:
             input_words=input_words,
             intensity=intensity_words,
             unknown_words=unknown_words,
+            prospect_cells=prospect_cells,
+            prospect_columns=PROSPECT_COLUMNS,
+            change_how=change_how,
+            calibrated=any(one.seconds and one.seconds.source == "calibrated" for one in found),
             fact_name=lambda key: both_languages(fact_name, key),
             bound_name=lambda bound: both_languages(bound_name, bound),
             sentence=lambda change: both_languages(change_sentence, change),

@@ -12,14 +12,17 @@ from rich.table import Table
 from sartor.figures import Figure
 from sartor.plan.inspection import Inspection, Row, bounds, groups
 from sartor.report.inspect_words import (
+    PROSPECT_COLUMNS,
     amount,
     bound_name,
+    change_how,
     change_sentence,
     fact_name,
     input_words,
     intensity_words,
     interval_words,
     place,
+    prospect_cells,
     unknown_words,
 )
 from sartor.report.words import text
@@ -44,8 +47,13 @@ def print_inspections(console: Console, found: Sequence[Inspection], top: int) -
             _print_table(console, phases_table(one))
         for line in _verdict(one):
             console.print(line, soft_wrap=True, markup=False, highlight=False)
-    if any(one.target for one in found):
-        console.print(f"[dim]{text('roofline_is_optimistic', 'en')}[/]", soft_wrap=True, highlight=False)
+        if one.prospects:
+            _print_table(console, prospects_table(one))
+            console.print(f"[dim]{text('prospects_how', 'en')}[/]", soft_wrap=True, highlight=False)
+    sources = {one.seconds.source for one in found if one.seconds} or {"roofline"}
+    how = {"calibrated": "calibrated_how", "roofline": "roofline_is_optimistic"}
+    for source in sorted(sources) if any(one.target for one in found) else ():
+        console.print(f"[dim]{text(how[source], 'en')}[/]", soft_wrap=True, highlight=False)
 
 
 def totals_table(found: Sequence[Inspection]) -> Table:
@@ -107,6 +115,16 @@ def phases_table(found: Inspection) -> Table:
     return table
 
 
+def prospects_table(found: Inspection) -> Table:
+    """What a calibration predicts in each runtime and arithmetic."""
+    table = Table(title=text("prospects", "en"), title_justify="left")
+    for name in PROSPECT_COLUMNS:
+        table.add_column(text(f"prospect_{name}", "en"))
+    for prospect in found.prospects:
+        table.add_row(*prospect_cells(prospect))
+    return table
+
+
 def _operator_cells(row: Row) -> Iterator[str]:
     where = place(row)
     room = _NAME - len(row.type) - 1
@@ -134,7 +152,8 @@ def _headlines(found: Inspection) -> Iterator[str]:
 
 def _verdict(found: Inspection) -> Iterator[str]:
     if found.seconds is not None:
-        yield f"Predicted (roofline): {interval_words(found.seconds, 'en')}."
+        source = "" if found.seconds.source == "calibrated" else f" ({found.seconds.source})"
+        yield f"Predicted{source}: {interval_words(found.seconds, 'en')}."
     binds = bounds(found.rows)
     if found.kind == "graph" and binds:
         parts = [f"{bound_name(which, 'en')} {_percent(share)}" for which, share in binds.items()]
@@ -142,7 +161,7 @@ def _verdict(found: Inspection) -> Iterator[str]:
     for change in found.changes:
         yield change_sentence(change, "en")
     if found.changes:
-        yield f"  {text('change_how' if found.kind == 'graph' else 'change_how_language', 'en')}"
+        yield f"  {text(change_how(found), 'en')}"
     if found.cost.unknown:
         yield text("unknown_operators", "en", names=unknown_words(found.cost.unknown))
     notes = (*found.notes, *(found.target.notes if found.target else ()))

@@ -38,6 +38,36 @@ INSPECT_TEXTS: dict[str, tuple[str, str]] = {
         "{value} (at least {low}, if the runtime fuses everything; no upper bound is known)",
         "{value}（若运行时融合全部算子，至少 {low}；上限未知）",
     ),
+    "time_calibrated": (
+        "{value}, nine times of ten between {low} and {high} (calibrated on this machine)",
+        "{value}，十次有九次在 {low} 与 {high} 之间（本机校准）",
+    ),
+    "prospects": ("Predicted here, in each runtime and arithmetic", "在本机各运行时与算术类型下的预测"),
+    "prospect_runtime": ("runtime", "运行时"),
+    "prospect_arithmetic": ("in", "算术类型"),
+    "prospect_threads": ("threads", "线程"),
+    "prospect_latency": ("latency", "延迟"),
+    "prospect_gain": ("against f32", "相对 f32"),
+    "prospect_size": ("files", "文件大小"),
+    "prospect_memory": ("peak memory", "内存峰值"),
+    "prospect_start": ("fresh start", "冷启动"),
+    "prospect_past": ("off before: half, a tenth", "以往误差：半数、一成超过"),
+    "prospects_how": (
+        "Calibrated: learnt from networks that were timed on this machine. Intervals hold nine times of ten on networks "
+        "that were not learnt from; the last column says by how much half and a tenth of those were missed. Nothing "
+        "here says whether int8 keeps the answers.",
+        "校准预测：由在本机计时的网络学得。对未参与学习的网络，区间十次有九次成立；末列为其中半数与一成超过的误差。"
+        "此处不涉及 int8 是否保持结果不变。",
+    ),
+    "calibrated_how": (
+        "Times are calibrated: learnt from networks that were timed on this machine. That of a fused group stands with "
+        "the operator that leads it. What binds is the roofline’s word (Williams et al. 2009).",
+        "时间为校准预测，由在本机计时的网络学得。融合组的时间记在领头算子上。瓶颈由屋顶线模型给出（Williams 等，2009）。",
+    ),
+    "change_calibrated": (
+        "How much is calibrated, its interval that of nine networks in ten; which roof binds is the roofline’s word.",
+        "倍数为校准预测，区间对十个网络中的九个成立；受何种屋顶限制由屋顶线模型给出。",
+    ),
     "target": ("Machine", "机器"),
     "no_target": ("no machine is known", "机器未知"),
     "roofs_measured": ("roofs measured here by sartor probe", "屋顶由 sartor probe 在本机实测"),
@@ -52,6 +82,7 @@ INSPECT_TEXTS: dict[str, tuple[str, str]] = {
     "bound_compute": ("compute", "计算"),
     "bound_memory": ("memory: {level}", "内存：{level}"),
     "bound_overhead": ("call overhead", "调用开销"),
+    "bound_fused": ("fused into the one before", "融入前一算子"),
     "share_of_time": ("share of the predicted time", "占预测时间的比例"),
     "share_of_flop": ("share of the FLOP", "占运算量的比例"),
     "share_of_bytes": ("share of the bytes", "占读写字节的比例"),

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from sartor.cost.graph import Tensor
 from sartor.cost.roofline import COMPUTE, MEMORY, OVERHEAD
 from sartor.figures import Figure
-from sartor.plan.inspection import Change, Row
+from sartor.plan.inspection import Change, Inspection, Row
+from sartor.plan.prospects import FUSED, Prospect
 from sartor.report.texts import Language
 from sartor.report.words import known, text
 from sartor.units import format_value
 
+PROSPECT_COLUMNS = ("runtime", "arithmetic", "threads", "latency", "gain", "size", "memory", "start", "past")
 _LEAST_MOVED = 0.005  # of the time; less is not worth a sentence
 _COUNTS = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 _GROUPED = 1000  # larger numbers are written without decimals
@@ -56,7 +58,7 @@ def bound_name(bound: str, language: Language) -> str:
     """
     if bound.startswith(MEMORY):
         return text("bound_memory", language, level=bound.partition(":")[2])
-    return text({COMPUTE: "bound_compute", OVERHEAD: "bound_overhead"}[bound], language)
+    return text({COMPUTE: "bound_compute", OVERHEAD: "bound_overhead", FUSED: "bound_fused"}[bound], language)
 
 
 def change_sentence(change: Change, language: Language) -> str:
@@ -72,10 +74,31 @@ def change_sentence(change: Change, language: Language) -> str:
     return text("change_moves" if change.moved >= _LEAST_MOVED else "change_stays", language, **values)
 
 
+def change_how(found: Inspection) -> str:
+    """The key of the text that says how the factors were made."""
+    if found.kind != "graph":
+        return "change_how_language"
+    calibrated = any(change.factor.source == "calibrated" for change in found.changes)
+    return "change_calibrated" if calibrated else "change_how"
+
+
 def interval_words(seconds: Figure, language: Language) -> str:
-    """The roofline's time, and what fusing everything would leave of it."""
+    """A calibrated time with its interval; the roofline's, with what fusing everything would leave of it."""
     value, low = format_value(seconds.value, "s"), format_value(seconds.low, "s")
+    if seconds.source == "calibrated":
+        return text("time_calibrated", language, value=value, low=low, high=format_value(seconds.high, "s"))
     return text("time_is", language, value=value, low=low)
+
+
+def prospect_cells(prospect: Prospect) -> tuple[str, ...]:
+    """Runtime, arithmetic, threads, latency, gain, size, memory, start, and what was missed before."""
+    gain = f"{prospect.gain.value:.2f}x [{prospect.gain.low:.2f}, {prospect.gain.high:.2f}]"
+    figures = (str(figure) if figure else "-" for figure in (prospect.size, prospect.memory, prospect.start))
+    past = f"{_percent(prospect.record.median_error)}, {_percent(prospect.record.tenth_error)}"
+    return (
+        *(prospect.runtime, prospect.arithmetic, str(prospect.threads), str(prospect.latency)),
+        *("-" if prospect.gain.low == prospect.gain.high else gain, *figures, past),
+    )
 
 
 def input_words(tensor: Tensor) -> str:

@@ -112,6 +112,18 @@ _REASONS: tuple[Pair, ...] = (
         "同一文件采用 {count} 线程、{shape}时更快",
     ),
     (r"slower than the uncompressed model", "比未压缩模型慢"),
+    (
+        r"predicted (?P<figure>.+\]), and another setting took (?P<best>.+): not timed",
+        "预测为 {figure}，而另一设置实测 {best}：未计时",
+    ),
+    (
+        r"predicted (?P<figure>.+\]), and the uncompressed model took (?P<best>.+): not timed",
+        "预测为 {figure}，而未压缩模型实测 {best}：未计时",
+    ),
+    (
+        r"(?P<limit>\S+ [<>]= .+): predicted (?P<figure>.+\]), so not even the edge of the interval meets it",
+        "{limit}：预测为 {figure}，区间边缘也达不到该约束",
+    ),
     (r"not tried: the time budget ended first", "未尝试：时间预算已用完"),
     (r"training failed: (?P<rest>.+)", "训练失败：{rest}"),
     (

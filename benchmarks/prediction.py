@@ -1,0 +1,366 @@
+"""How far off are calibrated predictions on architectures that took no part in the calibration?
+
+Every architecture of `_architectures.py` is exported, quantized and timed in every runtime and arithmetic of this
+machine, in fresh workers, and predicted from its operators alone. Beside it stand the plain roofline and the best
+prediction in proportion to FLOP, on the same rows. Files and times are kept in --folder: a second run measures what is
+missing. Needs a calibration: `sartor probe --calibrate` on a quiet machine.
+
+    python benchmarks/prediction.py --folder OUT
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _architectures import ARCHITECTURES, Architecture, export
+from _common import arguments, finish
+
+from sartor.bundle.values import Variant
+from sartor.compress.build import build
+from sartor.cost.capture import capture
+from sartor.cost.count import count
+from sartor.cost.counted import counted
+from sartor.cost.roofline import MemoryLevel, Roofs
+from sartor.errors import CandidateError, SartorError
+from sartor.fit.candidates import computable
+from sartor.machine.calibration import Calibration
+from sartor.machine.calibration_file import find_calibration
+from sartor.machine.device import Machine, this_machine
+from sartor.machine.profile import Profile
+from sartor.machine.profile_file import find_profile
+from sartor.measure.latency import Feed, load_timed, start_worker, timed_round
+from sartor.measure.probe import runtime_versions
+from sartor.measure.process import Child
+from sartor.measure.reference import Reference
+from sartor.model.onnx import parameter_count, read_signature
+from sartor.model.values import ExportedModel
+from sartor.plan.calibrated import arithmetic_of, predict_latency, predict_resource, predict_start
+from sartor.plan.candidates import Candidate
+from sartor.plan.outline import describe
+from sartor.plan.predict import predict
+from sartor.runtime.base import Settings
+
+LAUNCHES, ROUNDS, ROUND_SECONDS = 3, 3, 0.06
+MEDIAN, TENTH, COVERED = 0.12, 0.30, (0.85, 0.95)
+MEMORY_SHARE, MEMORY_BYTES, SIZE_SHARE = 0.10, 20e6, 0.02
+BATCHES = {"resnet18": 4, "mobilenet-v2": 4, "vit-tiny": 4, "bert-mini": 8, "minilm-l6": 8, "gru-keywords": 8}
+"""Architectures that are timed with more rows a call as well."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One architecture in one runtime, arithmetic, number of threads and rows a call; seconds and bytes."""
+
+    name: str
+    runtime: str
+    arithmetic: str
+    threads: int
+    batch: int
+    seconds: float
+    start_seconds: float | None
+    size_bytes: float
+    memory_bytes: float | None
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int]:
+        return self.name, self.runtime, self.arithmetic, self.threads, self.batch
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement beside its predictions."""
+
+    measured: Measured
+    family: str
+    predicted: float
+    low: float
+    high: float
+    roofline: float
+    flop: float
+
+    @property
+    def error(self) -> float:
+        return abs(self.predicted / self.measured.seconds - 1.0)
+
+    @property
+    def inside(self) -> bool:
+        return self.low <= self.measured.seconds <= self.high
+
+
+class Files:
+    """The files of one architecture, made when they are not there yet."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.one: Architecture = ARCHITECTURES[name]
+        self.folder = folder / name
+        self.source = self.folder / "network.onnx"
+
+    def exported(self) -> ExportedModel:
+        if not self.source.exists():
+            export(self.one, self.source)
+        return ExportedModel(self.source, read_signature(self.source), parameter_count(self.source))
+
+    def variant(self, candidate: Candidate, settings: Settings) -> Variant:
+        """Raises: CandidateError where the recipe or the runtime refuses the model."""
+        to = self.folder / f"{candidate.runtime}.{candidate.recipe.slug}"
+        refused = self.folder / f"{to.name}.refused"
+        if refused.exists():
+            raise CandidateError("unsupported", refused.read_text())
+        if not to.exists():
+            try:
+                build(candidate.recipe, self.exported(), candidate.runtime, self.one.rows(6), to)
+            except CandidateError as error:
+                refused.write_text(error.detail)
+                raise
+        main = next(path for path in sorted(to.iterdir()) if path.suffix in (".onnx", ".xml"))
+        size = sum(path.stat().st_size for path in to.iterdir())
+        return Variant(Candidate("it", candidate.recipe, candidate.runtime, settings), main, size)
+
+    def feed(self, batch: int) -> Feed:
+        rows = self.folder / f"rows-{batch}.npy"
+        np.save(rows, np.arange(batch))
+        return Feed(self.one.rows(batch).save(self.folder / f"inputs-{batch}"), rows, batch)
+
+
+def measure(names: Sequence[str], folder: Path, machine: Machine, quiet: Mapping[str, float]) -> Iterator[Measured]:
+    """Everything that is not in the folder's file yet, and what is.
+
+    Args:
+        quiet: seconds of the reference at a quiet moment, by threads.
+    """
+    kept = folder / "measured.jsonl"
+    known = [Measured(**json.loads(line)) for line in kept.read_text().splitlines()] if kept.exists() else []
+    yield from (one for one in known if one.name in names)
+    have, reference = {(one.name, one.batch) for one in known}, Reference(folder)
+    with kept.open("a") as file:
+        for name in names:
+            for batch in (1, *([BATCHES[name]] if name in BATCHES else [])):
+                if (name, batch) in have:
+                    continue
+                print(f"measuring {name}, {batch} rows", flush=True)
+                found = list(_measured(Files(name, folder), name, batch, machine, reference, quiet))
+                file.writelines(json.dumps(asdict(one)) + "\n" for one in found)
+                file.flush()
+                yield from found
+
+
+def _measured(
+    files: Files, name: str, batch: int, machine: Machine, reference: Reference, quiet: Mapping[str, float]
+) -> Iterator[Measured]:
+    """Medians over fresh launches of a worker, each scaled by the reference beside it."""
+    variants: dict[tuple[str, str, int], Variant] = {}
+    for candidate in computable(machine):
+        if arithmetic_of(candidate) == "int8-dynamic":
+            continue
+        for threads in sorted({1, machine.cores}):
+            try:
+                variant = files.variant(candidate, Settings(candidate.settings.precision, threads, "fixed", batch))
+                variants[candidate.runtime, arithmetic_of(candidate), threads] = variant
+            except SartorError as error:
+                print(f"   {name}, {candidate.label}: skipped, {str(error)[:150]}", flush=True)
+    feed = files.feed(batch)
+    medians: dict[tuple[str, str, int], list[float]] = {key: [] for key in variants}
+    for launch in range(LAUNCHES):
+        worker: Child | None = None
+        for key, variant in list(variants.items()) if launch % 2 == 0 else list(variants.items())[::-1]:
+            try:
+                if worker is None or not worker.alive:
+                    worker = start_worker(reference.feed)
+                    for threads in sorted({1, machine.cores}):
+                        reference.load(worker, threads)
+                    feed.open_in(worker, most=2)
+                medians[key].append(_seconds(worker, variant, reference, quiet))
+            except CandidateError as error:
+                print(f"   {name}, {key}: skipped, {str(error)[:150]}", flush=True)
+                del variants[key]
+        if worker is not None:
+            worker.close()
+    for key, variant in variants.items():
+        start, peak = _fresh(variant, feed) if key[2] == 1 and batch == 1 else (None, None)
+        yield Measured(name, *key, batch, float(np.median(medians[key])), start, float(variant.size_bytes), peak)
+
+
+def _seconds(worker: Child, variant: Variant, reference: Reference, quiet: Mapping[str, float]) -> float:
+    """Of one call at a quiet moment, in this launch."""
+    threads = variant.candidate.settings.threads
+    _, call = load_timed(worker, variant, "it", 0.1)
+    calls = int(np.clip(ROUND_SECONDS / call, 2, 50))
+    found = reference.beside(worker, "it", calls, ROUNDS, threads)
+    worker.ask({"do": "unload", "id": "it"}, 60.0)
+    return found.seconds * min(1.0, quiet[str(threads)] / found.reference)
+
+
+def _fresh(variant: Variant, feed: Feed) -> tuple[float, float]:
+    """Seconds from the start of a process to its first answer, and its peak of memory after as many as fit in 2 s."""
+    begin = time.perf_counter()
+    with start_worker(feed, most=4) as worker:
+        _, call = load_timed(worker, variant, "it", 0.0)
+        start = time.perf_counter() - begin
+        timed_round(worker, "it", int(np.clip(2.0 / call, 3, 100)), 0)
+        return start, float(worker.ask({"do": "peak"}, 60.0)["bytes"])
+
+
+def roofs_of(profile: Profile, runtime: str, arithmetic: str, threads: int) -> Roofs:
+    """The plain roofline of one runtime and arithmetic."""
+    found = profile.roofs(runtime, arithmetic.split("+")[0], threads)
+    rates = {name: rate.value for name, rate in found.flop_per_second.items()}
+    narrow = rates.get("int8") if arithmetic.startswith("int8") else None
+    rates["float32"] = narrow or rates.get("float32") or next(iter(rates.values()))
+    levels = tuple(MemoryLevel(level.name, level.rate.value, level.capacity_bytes) for level in found.levels)
+    return Roofs("here", rates, levels, found.operator_seconds.value)
+
+
+def compare(
+    measured: Sequence[Measured], folder: Path, calibration: Calibration, profile: Profile
+) -> tuple[list[Row], dict[str, float]]:
+    """Each measurement beside its predictions; and the worst times to capture and to predict."""
+    rows, worst = [], {"capture_s": 0.0, "predict_s": 0.0}
+    graphs: dict[tuple[str, int], Any] = {}
+    for one in measured:
+        place = one.name, one.batch
+        if place not in graphs:
+            source = folder / one.name / "network.onnx"
+            begin = time.perf_counter()
+            graph = capture(source, {"batch": one.batch})
+            worst["capture_s"] = max(worst["capture_s"], time.perf_counter() - begin)
+            graphs[place] = graph, describe(graph, source.stat().st_size), counted(graph), count(graph).total_flop
+        graph, _, work, flop = graphs[place]
+        begin = time.perf_counter()
+        network = describe(graph, (folder / one.name / "network.onnx").stat().st_size)
+        found = predict_latency(calibration, network, one.runtime, one.arithmetic, one.threads)
+        worst["predict_s"] = max(worst["predict_s"], time.perf_counter() - begin)
+        if found is None:
+            continue
+        roofs = roofs_of(profile, one.runtime, one.arithmetic, one.threads)
+        plain = sum(time_.seconds.value for time_ in predict(work, roofs))
+        figure = found.seconds
+        family = ARCHITECTURES[one.name].family
+        rows.append(Row(one, family, figure.value, figure.low, figure.high, plain, flop))
+    return rows, worst
+
+
+def summary(rows: Sequence[Row]) -> dict[str, float]:
+    """Errors of the prediction, of the roofline, and of the best constant rate a kind of row."""
+    errors = np.array([row.error for row in rows])
+    roofline = np.array([abs(row.roofline / row.measured.seconds - 1.0) for row in rows])
+    constant = np.array([abs(row.flop * _rate(rows, row) / row.measured.seconds - 1.0) for row in rows])
+    return {
+        "rows": len(rows),
+        "median_error": float(np.median(errors)),
+        "tenth_error": float(np.quantile(errors, 0.9)),
+        "inside": float(np.mean([row.inside for row in rows])),
+        "roofline_median_error": float(np.median(roofline)),
+        "roofline_tenth_error": float(np.quantile(roofline, 0.9)),
+        "constant_median_error": float(np.median(constant)),
+        "constant_tenth_error": float(np.quantile(constant, 0.9)),
+    }
+
+
+def _rate(rows: Sequence[Row], row: Row) -> float:
+    """Seconds a FLOP, the median of the rows of the same runtime, arithmetic and threads: a constant that saw them."""
+    alike = [one for one in rows if _kind(one) == _kind(row)]
+    return float(np.median([one.measured.seconds / one.flop for one in alike]))
+
+
+def _kind(row: Row) -> tuple[str, str, int]:
+    return row.measured.runtime, row.measured.arithmetic, row.measured.threads
+
+
+def resources(measured: Sequence[Measured], folder: Path, calibration: Calibration) -> dict[str, Any]:
+    """Peak memory, size and start, predicted beside measured."""
+    found: dict[str, list[tuple[float, float]]] = {"memory": [], "size": [], "start": []}
+    for one in measured:
+        if one.memory_bytes is None or one.start_seconds is None:
+            continue
+        source = folder / one.name / "network.onnx"
+        network = describe(capture(source, {"batch": 1}), source.stat().st_size)
+        pairs = {
+            "memory": (predict_resource(calibration, network, "memory", one.runtime, one.arithmetic), one.memory_bytes),
+            "size": (predict_resource(calibration, network, "size", one.runtime, one.arithmetic), one.size_bytes),
+            "start": (predict_start(calibration, network, one.runtime, one.arithmetic), one.start_seconds),
+        }
+        for name, (predicted, value) in pairs.items():
+            if predicted is not None:
+                found[name].append((predicted.value, value))
+    errors = {name: np.array([abs(p / m - 1.0) for p, m in pairs]) for name, pairs in found.items()}
+    apart = np.array([abs(p - m) for p, m in found["memory"]])
+    kept = (errors["memory"] <= MEMORY_SHARE) | (apart <= MEMORY_BYTES)
+    return {
+        "memory_median_error": float(np.median(errors["memory"])),
+        "memory_within_10_percent_or_20_MB": float(np.mean(kept)),
+        "memory_worst_bytes": float(apart.max()),
+        "size_median_error": float(np.median(errors["size"])),
+        "size_worst_error": float(errors["size"].max()),
+        "size_within_2_percent": float(np.mean(errors["size"] <= SIZE_SHARE)),
+        "start_median_error": float(np.median(errors["start"])),
+    }
+
+
+def show(title: str, rows: Sequence[Row], key: Callable[[Row], str]) -> None:
+    """A table, one line a group."""
+    print(f"\n{title:34} rows  median  90th   inside  roofline  constant")
+    for name in sorted({key(row) for row in rows}):
+        s = summary([row for row in rows if key(row) == name])
+        print(
+            f"{name:34} {s['rows']:4.0f}  {s['median_error']:6.1%}  {s['tenth_error']:6.1%} {s['inside']:6.0%}  "
+            f"{s['roofline_median_error']:7.0%}  {s['constant_median_error']:7.0%}"
+        )
+
+
+def main() -> int:
+    """Measure what is missing, compare, print."""
+    parser = arguments(__doc__)
+    parser.add_argument("--only", nargs="*", default=list(ARCHITECTURES), help="architectures")
+    parser.add_argument("--each", action="store_true", help="print every row")
+    options = parser.parse_args()
+    machine, versions = this_machine(), runtime_versions()
+    calibration = find_calibration(machine, versions)
+    profile = find_profile(machine, versions).profile
+    if calibration.calibration is None or profile is None:
+        print(f"no calibration: {calibration.why_not or 'run `sartor probe --calibrate` first'}")
+        return 2
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="sartor-prediction-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = list(measure(options.only, folder, machine, calibration.calibration.reference_seconds))
+    rows, worst = compare(measured, folder, calibration.calibration, profile)
+    single = [row for row in rows if row.measured.batch == 1]
+    if options.each:
+        for row in single:
+            m = row.measured
+            print(
+                f"{m.name:20} {m.runtime:12} {m.arithmetic:6} t{m.threads}  {m.seconds * 1e3:8.2f} ms  "
+                f"predicted {row.predicted * 1e3:8.2f}  {math.log(row.predicted / m.seconds):+.2f}"
+            )
+    show("runtime, arithmetic, threads", single, lambda row: " ".join(map(str, _kind(row))))
+    show("family", single, lambda row: row.family)
+    show("arithmetic", single, lambda row: row.measured.arithmetic)
+    many = [row for row in rows if row.measured.batch > 1]
+    if many:
+        show("several rows a call", many, lambda row: row.measured.name)
+    whole, other = summary(single), resources(measured, folder, calibration.calibration)
+    print(json.dumps({**whole, **other, **worst}, indent=1))
+    holds = (
+        whole["median_error"] <= MEDIAN
+        and whole["tenth_error"] <= TENTH
+        and COVERED[0] <= whole["inside"] <= COVERED[1]
+        and worst["predict_s"] <= 0.05
+    )
+    result: Mapping[str, Any] = {
+        "architectures": len({row.measured.name for row in single}),
+        "calibration_networks": calibration.calibration.networks,
+        **{key: round(value, 4) for key, value in {**whole, **other, **worst}.items()},
+    }
+    return finish("prediction", dict(result), holds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The guide of a screen: what to time next, by what is believed once the others were timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sartor.bundle.values import Variant
+from sartor.fit.board import Board
+from sartor.plan.belief import Belief
+from sartor.plan.candidates import Candidate
+from sartor.plan.order import Asked, choose
+
+FileOf = Callable[[Candidate, list[str]], Variant | None]
+
+
+class Guide:
+    """Goes through the candidates of one model; what it leaves out is rejected on the board, with the reason.
+
+    Args:
+        twins: each candidate with the ids of those whose speed its own stands for.
+    """
+
+    def __init__(self, belief: Belief, twins: Mapping[Candidate, list[str]], asked: Asked) -> None:
+        self._belief, self._twins, self._asked = belief, twins, asked
+        self._timed: dict[Candidate, float] = {}
+        self._left_out: list[Candidate] = []
+
+    def learn(self, candidate: Candidate, seconds: float) -> None:
+        """A candidate was timed."""
+        self._timed[candidate] = seconds
+        if candidate in self._belief:
+            self._belief = self._belief.after(candidate, seconds)
+
+    def turns(self, board: Board, file_of: FileOf) -> Iterator[Variant]:
+        """The files to time. What the calibration does not know comes last, in its order."""
+        waiting = [one for one in self._twins if one in self._belief]
+        while waiting := [one for one in waiting if _alive(board, self._twins[one])]:
+            choice = choose(self._belief, waiting, self._timed, self._asked)
+            for one in [one for one in waiting if one.id in choice.dropped]:
+                self._leave_out(board, one, choice.dropped[one.id])
+                waiting.remove(one)
+            if choice.candidate is None:
+                break
+            waiting.remove(choice.candidate)
+            yield from self._file(choice.candidate, file_of)
+        for one in self._twins:
+            if one not in self._belief and _alive(board, self._twins[one]):
+                yield from self._file(one, file_of)
+
+    def left_out(self, board: Board, file_of: FileOf) -> Iterator[Variant]:
+        """The files of what was left out, once no prediction may decide."""
+        for one in self._left_out:
+            for name in self._twins[one]:
+                board.update(name, status="planned", why="")
+            yield from self._file(one, file_of)
+
+    def _file(self, candidate: Candidate, file_of: FileOf) -> Iterator[Variant]:
+        variant = file_of(candidate, self._twins[candidate])
+        if variant is not None:
+            yield variant
+
+    def _leave_out(self, board: Board, candidate: Candidate, why: str) -> None:
+        self._left_out.append(candidate)
+        for name in self._twins[candidate]:
+            board.reject(name, why)
+
+
+def _alive(board: Board, ids: list[str]) -> bool:
+    return any(board[name].alive for name in ids)

@@ -1,0 +1,67 @@
+"""The time of each group of a network, as one Efficiency of a calibration has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.machine.calibration import Efficiency, Hardware, Tree
+from sartor.plan.amounts import CALL, NAMES, amounts
+from sartor.plan.features import features
+from sartor.plan.outline import Outline
+
+Values = NDArray[np.float64]
+WEIGHT_BYTES = {"f32": 4.0, "bf16": 2.0, "int8": 1.0, "int8+bf16": 1.0, "int8-dynamic": 1.0}
+"""Bytes of an element of a weight in each arithmetic that is calibrated."""
+
+
+def group_seconds(network: Outline, efficiency: Efficiency, hardware: Hardware) -> Values:
+    """Seconds of each group in one call, without what the call itself costs."""
+    width = WEIGHT_BYTES[efficiency.arithmetic]
+    coefficients = np.array([efficiency.seconds.get(name, 0.0) for name in NAMES])
+    plain: Values = amounts(network, hardware, width) @ coefficients
+    return plain * np.exp(_summed(efficiency.trees, features(network, width)))
+
+
+def call_seconds(efficiency: Efficiency) -> float:
+    """What a call costs whatever it computes."""
+    return efficiency.seconds.get(CALL, 0.0)
+
+
+def _summed(trees: tuple[Tree, ...], table: Values) -> Values:
+    """The sum of what the trees say of each row; all trees are walked at once, a level a step."""
+    if not trees or not len(table):
+        return np.zeros(len(table))
+    feature, threshold, left, right, value = _stacked(trees)
+    tree = np.arange(len(trees))[:, None]
+    node = np.zeros((len(trees), len(table)), dtype=np.int64)
+    row = np.arange(len(table))[None, :]
+    while True:
+        asked = feature[tree, node]
+        inner = asked >= 0
+        if not inner.any():
+            summed: Values = value[tree, node].sum(axis=0)
+            return summed
+        # As scikit-learn, which compares in single precision.
+        smaller = table[row, np.maximum(asked, 0)].astype(np.float32) <= threshold[tree, node]
+        node = np.where(inner, np.where(smaller, left[tree, node], right[tree, node]), node)
+
+
+@lru_cache(maxsize=64)
+def _stacked(trees: tuple[Tree, ...]) -> tuple[NDArray[np.int64], Values, NDArray[np.int64], NDArray[np.int64], Values]:
+    """The nodes of all trees as arrays (trees, nodes)."""
+    most = max(len(tree.feature) for tree in trees)
+
+    def table(rows: Sequence[Sequence[float]], fill: float) -> Values:
+        return np.array([[*row, *([fill] * (most - len(row)))] for row in rows])
+
+    return (
+        table([tree.feature for tree in trees], -1).astype(np.int64),
+        table([tree.threshold for tree in trees], 0.0),
+        table([tree.left for tree in trees], 0).astype(np.int64),
+        table([tree.right for tree in trees], 0).astype(np.int64),
+        table([tree.value for tree in trees], 0.0),
+    )

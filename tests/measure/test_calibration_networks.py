@@ -1,0 +1,55 @@
+"""Networks to learn from: the same on every machine, valid, and with the same answers in every runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from sartor.cost.capture import capture
+from sartor.cost.count import count
+from sartor.measure.calibration_networks import Drawn, draw
+from sartor.runtime import RUNTIMES, open_runtime
+from sartor.runtime.base import Settings, outputs_agree
+
+
+def written(drawn: Drawn, folder: Path) -> Path:
+    path = folder / f"{drawn.number}.onnx"
+    onnx.save(drawn.model, path)
+    return path
+
+
+def row(drawn: Drawn) -> np.ndarray:
+    random = np.random.default_rng(0)
+    if drawn.vocabulary:
+        return random.integers(0, drawn.vocabulary, (1, *drawn.shape))
+    return random.normal(size=(1, *drawn.shape)).astype(np.float32)
+
+
+def test_a_number_stands_for_one_network() -> None:
+    first, again, other = draw(7), draw(7), draw(8)
+    assert first.model.SerializeToString() == again.model.SerializeToString()
+    assert first.model.SerializeToString() != other.model.SerializeToString()
+
+
+@pytest.mark.parametrize("number", range(0, 51, 4))
+def test_runtimes_give_the_same_answers(number: int, tmp_path: Path) -> None:
+    drawn = draw(number)
+    path = written(drawn, tmp_path)
+    onnx.checker.check_model(drawn.model)
+    answers = [
+        np.array(open_runtime(name).load(path, Settings(shape="fixed", batch=1)).run({"x": row(drawn)})[0])
+        for name in RUNTIMES
+    ]
+    assert outputs_agree(answers[0], answers[1], relative=0.02) <= 1, drawn.family
+
+
+def test_shapes_are_followed_and_nothing_is_uncounted(tmp_path: Path) -> None:
+    for number in range(51):
+        graph = capture(written(draw(number), tmp_path), {"batch": 1})
+        cost = count(graph)
+        assert not cost.unknown, number
+        assert not graph.notes, (number, graph.notes)
+        assert cost.total_flop < 5e9, number
