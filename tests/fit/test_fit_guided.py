@@ -54,7 +54,8 @@ def test_what_is_predicted_to_be_slow_is_neither_built_nor_timed(folder: Path) -
     assert any(int8(c) for c in found)
     for candidate in filter(int8, found):
         assert candidate["status"] == "rejected"
-        assert "predicted 20 s" in candidate["why"] or "predicted 10 s" in candidate["why"], candidate["why"]
+        assert candidate["why"].startswith("predicted ")
+        assert candidate["why"].endswith("not timed")
         assert candidate["latency"] is None
         assert candidate["size_bytes"] is None, "nothing was built for it"
     assert any(c["latency"] for c in found if not int8(c))
@@ -71,7 +72,7 @@ def test_an_exhaustive_fit_times_them_all_the_same(folder: Path) -> None:
 
 def test_a_limit_is_infeasible_by_measurements_only(folder: Path) -> None:
     """All are predicted far too slow; as none is, the limit is met."""
-    save({key: SLOW for key in predictions(quantized=SLOW)})
+    save(dict.fromkeys(predictions(quantized=SLOW), SLOW))
     result = fit(need(require={"latency_p50": "<= 50 ms"}), folder / "out", base=folder)
     assert result.outcome == "met", result.sentence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from sartor.cost.counted import counted
 from sartor.cost.graph import Graph, Operator, Tensor
 from sartor.cost.roofline import MemoryLevel, Roofs
 from sartor.cost.transformer import decode_cost, kv_bytes_per_token, parameters, prefill_cost, read_transformer
+from sartor.plan.calibrated import predict_latency
 from sartor.plan.inspect import inspect
 from sartor.plan.inspect_transformer import inspect_transformer
 from sartor.plan.inspection import Target, bounds, groups
 from sartor.plan.layers import layers
+from sartor.plan.outline import describe
 from sartor.plan.predict import predict
 from tests.cost.files import graph, value, weight, write
+from tests.plan.learning import learnt
 
 DATA = Path(onnx.__file__).parent / "backend/test/data"
 ROOFS = Roofs(
@@ -188,6 +191,14 @@ def check(captured: Graph, what: object) -> int:
     assert found.cost.unknown == count(captured).unknown, what
     assert sum(row.share for row in found.rows) == pytest.approx(1 if found.rows else 0), what
     assert found.as_dict()["unknown"] == found.cost.unknown
+    calibrated = inspect(captured, TARGET, calibration=learnt(), file_bytes=1e6)
+    assert calibrated.seconds is not None, what
+    assert calibrated.seconds.source == "calibrated", what
+    assert 0 < calibrated.seconds.low <= calibrated.seconds.value <= calibrated.seconds.high < math.inf, what
+    # What constants decide alone takes no time at all.
+    assert sum(row.share for row in calibrated.rows) == pytest.approx(0) or sum(
+        row.share for row in calibrated.rows
+    ) == pytest.approx(1), what
     return sum(found.cost.unknown.values())
 
 
@@ -223,9 +234,14 @@ def test_every_operator_of_the_onnx_package_can_be_inspected(tmp_path: Path) -> 
 def test_a_prediction_takes_a_moment() -> None:
     captured = capture(DATA / "light/light_densenet121.onnx")  # 1,746 operators, more than most have
 
-    def seconds() -> float:
+    def seconds(predicts: Callable[[], object]) -> float:
         started = time.process_time()
-        predict(counted(captured), ROOFS)
+        predicts()
         return time.process_time() - started
 
-    assert min(seconds() for _ in range(3)) < 4 * 0.05
+    def calibrated() -> object:
+        return predict_latency(learnt(), describe(captured, 1e6), "onnxruntime", "f32", 1)
+
+    calibrated()  # what is learnt is made up once
+    for predicts in (lambda: predict(counted(captured), ROOFS), calibrated):
+        assert min(seconds(predicts) for _ in range(3)) < 4 * 0.05

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from sartor.cost.capture import capture
 from sartor.cost.graph import Graph
@@ -16,6 +18,7 @@ from sartor.plan.inspect import inspect
 from sartor.plan.inspection import bounds
 from sartor.plan.outline import describe
 from sartor.plan.prospects import FUSED, prospects
+from tests.cost.files import graph, value, weight, write
 from tests.plan.learning import learnt
 from tests.plan.test_plan_inspect import TARGET
 
@@ -100,3 +103,23 @@ def test_another_precision_takes_its_own_prediction(net: Graph) -> None:
     assert unknown.seconds is not None
     assert narrow.seconds.value < plain.seconds.value
     assert unknown.seconds.source == "roofline"
+
+
+def test_of_a_file_that_is_quantized_nothing_but_int8_is_to_be_had(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
+        helper.make_node("MatMul", ["d", "w"], ["y"]),
+    ]
+    weights = [
+        weight("w", np.ones((64, 64), np.float32)),
+        weight("scale", np.float32(0.1)),
+        weight("zero", np.uint8(3)),
+    ]
+    file = write(tmp_path / "net.onnx", graph(nodes, [value("x", [32, 64])], [value("y", None)], weights))
+
+    found = inspect(capture(file), TARGET, calibration=with_int8(3.0), file_bytes=2e4)
+
+    assert {one.arithmetic for one in found.prospects} == {"int8"}
+    assert found.seconds is not None
+    assert found.seconds == found.prospects[0].latency

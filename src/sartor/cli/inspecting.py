@@ -164,7 +164,9 @@ def _calibration(on: str | None, target: Target | None) -> tuple[Calibration | N
     if on is not None or target is None:
         return None, ()
     found = this_calibration()
-    return found.calibration, (() if found.calibration else (found.why_not or _UNCALIBRATED,))
+    if found.calibration is not None and found.calibration.efficiencies:
+        return found.calibration, ()
+    return None, (found.why_not or _UNCALIBRATED,)
 
 
 def _short(model: str) -> str:

@@ -129,6 +129,8 @@ def _show(
         console.print(f"Stored {kind}, measured {age(profile)} ago; `--fresh` measures again: {path}", soft_wrap=True)
     elif path is not None:
         console.print(f"Measured in {profile.elapsed_s:.0f} s. Stored: {path}", soft_wrap=True, highlight=False)
+    if path is not None and not calibration_path(profile.machine).exists():
+        console.print("Next: sartor probe --calibrate learns to predict what models take here.", soft_wrap=True)
     if as_json:
         values = {"reused": reused, "age_s": max(0.0, time.time() - profile.measured_at)}
         told = {"error": error.as_dict()} if error else {}

@@ -15,7 +15,7 @@ from sartor.plan.outline import COLUMNS
 
 SECONDS = 540.0
 """Of a calibration, unless said."""
-_LEARNING = 0.15  # of the time, kept for learning
+_LEARNING = 0.08  # of the time, kept for learning
 
 
 def calibrate_machine(profile: Profile, seconds: float, watch: Watch, *, fresh: bool = False) -> Calibration:

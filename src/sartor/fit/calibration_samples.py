@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -36,11 +35,14 @@ from sartor.runtime.base import Settings
 from sartor.steps.prepared import Prepared
 
 ROUND = 24  # networks that are built together, and then timed one by one on a machine that does nothing else
+_FIRST = 4
 _BUILDERS = 4  # at most: each holds a quantizer, some 300 MB
 _ROWS = 2  # made-up rows of each network: ranges do not matter for speed
 _BUILD_LIMIT = 30.0  # seconds
 _EVERY_COMPRESSED = 2  # of so many networks, one is compressed: quantizers take longer than everything else together
-_EVERY_MEMORY = 16  # of so many networks, one is loaded in fresh workers for its peak memory
+# Of so many networks, one is loaded in fresh workers for its peak memory; more of large ones, which tell weights apart
+# from what a worker holds anyway.
+_EVERY_MEMORY, _EVERY_LARGE, _LARGE_BYTES = 16, 3, 15e6
 _MOST_TIMED = 60  # networks in one worker: runtimes keep some memory of each
 _WARM, _ROUND_SECONDS, _ROUNDS = 0.02, 0.006, 3
 _LEAST_CALLS, _MOST_CALLS = 2, 40
@@ -70,7 +72,8 @@ def collect(samples: Samples, machine: Machine, goes_on: Callable[[], bool], wat
         _Timer(Path(scratch), machine) as timer,
     ):
         while goes_on():
-            drawn = [draw(number) for number in islice(numbers, ROUND)]
+            # Few at first, so that a short calibration has some that were timed.
+            drawn = [draw(number) for number in islice(numbers, min(ROUND, max(_FIRST, added)))]
             for one in builders.build(Path(scratch), drawn):
                 if goes_on():
                     found = list(timer.measure(one))
@@ -199,7 +202,8 @@ class _Timer:
     def measure(self, one: _Built) -> Iterator[Sample]:
         """Everything that can be measured of a network."""
         self._timed += 1
-        with_memory = one.drawn.number % _EVERY_MEMORY == 0
+        large = one.network.file_bytes > _LARGE_BYTES
+        with_memory = one.drawn.number % (_EVERY_LARGE if large else _EVERY_MEMORY) == 0
         for candidate in computable(self._machine):
             file = one.files.get((candidate.runtime, candidate.recipe))
             if file is None:

@@ -94,7 +94,7 @@ def _common(search: Search) -> dict[str, Any]:
 def _prediction(search: Search) -> dict[str, Any]:
     """How far predictions were off in this run, beside the calibration's own record; nothing without one."""
     calibration = search.run.calibration
-    if calibration is None:
+    if calibration is None or not calibration.efficiencies:
         return {}
     pairs = [(s.predicted, s.latency()) for s in search.board.all() if s.predicted is not None]
     timed = [(predicted, measured.value) for predicted, measured in pairs if measured is not None]

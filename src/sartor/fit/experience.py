@@ -1,4 +1,4 @@
-"""What a fit found of its models' times, kept for later predictions: as samples, and as corrections that hold at once."""
+"""What a fit found of its models' times, kept for later predictions: as samples, and as corrections at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def remember(search: Search) -> None:
         return
     try:
         for source in search.sources.values():
-            network = network_of(run, source)
+            network = None if run.compressed.get(source.model.name) else network_of(run, source)
             if network is not None:
                 _keep(search, source, network)
     except OutputError as error:

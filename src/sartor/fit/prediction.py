@@ -17,11 +17,13 @@ from sartor.plan.outline import describe
 
 
 def belief_of(run: Run, source: Source, candidates: Sequence[Candidate]) -> Belief | None:
-    """None where this machine is not calibrated, or the model's shapes cannot be followed."""
-    network = network_of(run, source) if run.calibration is not None else None
-    if network is None or run.calibration is None:
+    """None where this machine is not calibrated, the model's shapes cannot be followed, or it is compressed already:
+    what its file computes in is not known then."""
+    calibration = run.calibration
+    if calibration is None or not calibration.efficiencies or run.compressed.get(source.model.name):
         return None
-    return believe(run.calibration, network, list(candidates))
+    network = network_of(run, source)
+    return None if network is None else believe(calibration, network, list(candidates))
 
 
 def network_of(run: Run, source: Source) -> Network | None:

@@ -90,6 +90,7 @@ class Efficiency:
     Attributes:
         seconds: coefficient of each amount in `plan/amounts.py` that takes time.
         trees: corrections to the logarithm of each group's time, to be added up.
+        base: what this one starts from: the same with fewer threads, or in f32. Its groups' times are amounts too.
     """
 
     runtime: str
@@ -98,6 +99,7 @@ class Efficiency:
     seconds: Mapping[str, float]
     trees: tuple[Tree, ...]
     record: Record
+    base: Efficiency | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,8 @@ class Calibration:
 
 def _efficiency(saved: dict[str, Any]) -> Efficiency:
     trees = tuple(Tree(**{name: tuple(row) for name, row in tree.items()}) for tree in saved["trees"])
-    return Efficiency(**{**saved, "trees": trees, "record": Record(**saved["record"])})
+    base = None if saved["base"] is None else _efficiency(saved["base"])
+    return Efficiency(**{**saved, "trees": trees, "record": Record(**saved["record"]), "base": base})
 
 
 def _plain(value: Any) -> Any:

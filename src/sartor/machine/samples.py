@@ -23,7 +23,7 @@ from sartor.errors import OutputError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS network (
     id TEXT PRIMARY KEY, family TEXT NOT NULL, columns INTEGER NOT NULL, groups BLOB NOT NULL,
-    activation_bytes REAL NOT NULL, file_bytes REAL NOT NULL
+    activation_bytes REAL NOT NULL, file_bytes REAL NOT NULL, operators INTEGER NOT NULL, constants INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS sample (
     network TEXT NOT NULL, runtime TEXT NOT NULL, version TEXT NOT NULL, arithmetic TEXT NOT NULL,
@@ -42,11 +42,14 @@ class Network:
         groups: (groups, columns), as `plan/outline.py` describes them.
         activation_bytes: the peak of live activations.
         file_bytes: of the ONNX file.
+        operators, constants: how many it has.
     """
 
     groups: NDArray[np.float64]
     activation_bytes: float
     file_bytes: float
+    operators: int
+    constants: int
 
 
 @dataclass(frozen=True)
@@ -96,23 +99,28 @@ class Samples:
         """Store a network with its samples, all or nothing; what was known of the same measurement is replaced."""
         with self._told(), self._connection:
             self._connection.execute("BEGIN")
-            columns = network.groups.shape[1]
-            values = (name, family, columns, _packed(network.groups), network.activation_bytes, network.file_bytes)
-            self._connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?, ?, ?)", values)
+            values = (
+                *(name, family, network.groups.shape[1], _packed(network.groups)),
+                *(network.activation_bytes, network.file_bytes, network.operators, network.constants),
+            )
+            self._connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             now = time.time()
             rows = [
-                (name, s.runtime, self._versions[s.runtime], s.arithmetic, s.threads)
-                + (s.seconds, s.reference_seconds, s.load_seconds, s.size_bytes, s.memory_bytes, now)
+                (
+                    *(name, s.runtime, self._versions[s.runtime], s.arithmetic, s.threads),
+                    *(s.seconds, s.reference_seconds, s.load_seconds, s.size_bytes, s.memory_bytes, now),
+                )
                 for s in samples
             ]
             self._connection.executemany("INSERT OR REPLACE INTO sample VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
 
     def networks(self, columns: int) -> dict[str, Network]:
         """Every network by name; those described by other columns, as an earlier release did, are left out."""
-        query = "SELECT id, groups, activation_bytes, file_bytes FROM network WHERE columns = ? ORDER BY rowid"
+        names = "id, groups, activation_bytes, file_bytes, operators, constants"
+        query = f"SELECT {names} FROM network WHERE columns = ? ORDER BY rowid"
         with self._told():
             found = self._connection.execute(query, (columns,)).fetchall()
-        return {name: Network(_unpacked(groups), peak, size) for name, groups, peak, size in found}
+        return {name: Network(_unpacked(groups), *others) for name, groups, *others in found}
 
     def families(self) -> dict[str, str]:
         """Family of every network."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 OPSET = 20
+_STEP = 977
 _POOL = np.random.default_rng(0).normal(size=1 << 16).astype(np.float32)
 
 
@@ -41,8 +42,9 @@ class Network:
 
     def weight(self, shape: Shape, depth: int = 1) -> str:
         """A constant whose numbers have a standard deviation of `depth ** -0.5`."""
-        values = np.resize(_POOL, math.prod(shape)).reshape(shape) / np.float32(math.sqrt(depth))
-        return self.constant(values)
+        # No two alike: runtimes keep equal constants once, which real networks have few of.
+        pool = np.roll(_POOL, _STEP * len(self._weights))
+        return self.constant(np.resize(pool, math.prod(shape)).reshape(shape) / np.float32(math.sqrt(depth)))
 
     def constant(self, values: Any) -> str:
         """A constant array."""

@@ -95,7 +95,7 @@ def believe(calibration: Calibration, network: Network, candidates: list[Candida
         extra.append(_DYNAMIC**2 if free else 0.0)
         row = _shares(calibration.threads(runtime, arithmetic), threads, (runtime, arithmetic), keys)
         shares.append(row * spread_left(predicted.trust))
-    table = np.array(shares).reshape(-1, len(keys))
+    table = np.array(shares).reshape(len(shares), len(keys))
     return Belief(rows, np.array(mean), table @ errors @ table.T + np.diag(extra))
 
 

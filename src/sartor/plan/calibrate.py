@@ -1,4 +1,4 @@
-"""From samples to a Calibration: learn every efficiency and resource, and how far off each is on what it has not seen."""
+"""From samples to a Calibration: learn every efficiency and resource, and how far off each is on unseen networks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from sartor.machine.calibration import Calibration, Efficiency, Hardware, Record, Resource
 from sartor.machine.samples import Network, Sample
-from sartor.plan.amounts import NAMES as AMOUNTS
-from sartor.plan.amounts import amounts
-from sartor.plan.efficiency import WEIGHT_BYTES, call_seconds, group_seconds
+from sartor.plan.efficiency import WEIGHT_BYTES, amount_names, amounts_on, call_seconds, group_seconds
 from sartor.plan.features import features
 from sartor.plan.learn import Example, coefficients_of, learn
 from sartor.plan.outline import COLUMN
@@ -29,6 +27,7 @@ LEAST = 30
 """Networks below which nothing is learnt of a runtime and arithmetic."""
 _LEAST_OF_RESOURCES = 8
 _FOLDS = 5
+_COMMON = "f32"
 _QUIET = 0.05
 _TOO_LOUD = 2.0  # times the quiet reference
 _TAIL = 0.05  # of the residuals that lie outside the interval, on each side
@@ -62,12 +61,13 @@ def calibrate(
     """Learn from all samples; what has fewer than `LEAST` is left out."""
     known = [sample for sample in samples if sample.network in networks]
     quiet = quiet_references(known)
-    efficiencies, errors = [], []
-    for (runtime, arithmetic, threads), group in _grouped(known, lambda s: (s.runtime, s.arithmetic, s.threads)):
+    efficiencies: list[Efficiency] = []
+    errors: list[dict[str, float]] = []
+    for key, group in sorted(_grouped(known, lambda s: (s.runtime, s.arithmetic, s.threads)), key=_bases_first):
         usable = {s.network: seconds for s in group if (seconds := at_a_quiet_moment(s, quiet)) is not None}
         names, timed = list(usable), [(networks[name], seconds) for name, seconds in usable.items()]
         if len(timed) >= LEAST:
-            learnt, off = _efficiency(runtime, arithmetic, threads, timed, subject.hardware)
+            learnt, off = _efficiency(*key, timed, subject.hardware, base_of(*key, efficiencies))
             efficiencies.append(learnt)
             errors.append(dict(zip(names, off.tolist(), strict=True)))
             on_learnt(learnt)
@@ -83,6 +83,18 @@ def calibrate(
         covariance_of([one.record for one in efficiencies], errors),
         {str(threads): seconds for threads, seconds in quiet.items()},
     )
+
+
+def _bases_first(item: tuple[tuple[str, str, int], list[Sample]]) -> tuple[str, bool, str, int]:
+    runtime, arithmetic, threads = item[0]
+    return runtime, arithmetic != _COMMON, arithmetic, threads
+
+
+def base_of(runtime: str, arithmetic: str, threads: int, learnt: Sequence[Efficiency]) -> Efficiency | None:
+    """What an efficiency starts from: the same with the fewest threads, else f32 with as many; None for the first."""
+    same = [one for one in learnt if (one.runtime, one.arithmetic) == (runtime, arithmetic) and one.threads < threads]
+    plain = [one for one in learnt if (one.runtime, one.arithmetic, one.threads) == (runtime, _COMMON, threads)]
+    return next(iter([*same, *plain]), None)
 
 
 def quiet_references(samples: Iterable[Sample]) -> dict[int, float]:
@@ -110,20 +122,25 @@ def _grouped(samples: Sequence[Sample], key: Callable[[Sample], Key]) -> list[tu
 
 
 def _efficiency(
-    runtime: str, arithmetic: str, threads: int, timed: Sequence[tuple[Network, float]], hardware: Hardware
+    runtime: str,
+    arithmetic: str,
+    threads: int,
+    timed: Sequence[tuple[Network, float]],
+    hardware: Hardware,
+    base: Efficiency | None,
 ) -> tuple[Efficiency, Values]:
     """What was learnt, and the logarithms of measured over predicted of networks that were left out."""
     width = WEIGHT_BYTES[arithmetic]
     examples = [
-        Example(amounts(network.groups, hardware, width), features(network.groups, width), seconds)
+        Example(amounts_on(network.groups, arithmetic, base, hardware), features(network.groups, width), seconds)
         for network, seconds in timed
     ]
     blank = Record(0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
     def learnt(chosen: Sequence[int]) -> Efficiency:
         coefficients, trees = learn([examples[number] for number in chosen])
-        seconds = {name: float(value) for name, value in zip(AMOUNTS, coefficients, strict=True) if value > 0}
-        return Efficiency(runtime, arithmetic, threads, seconds, trees, blank)
+        named = zip(amount_names(base), coefficients.tolist(), strict=True)
+        return Efficiency(runtime, arithmetic, threads, {name: v for name, v in named if v > 0}, trees, blank, base)
 
     off = np.zeros(len(timed))
     for rest, left_out in _folds(len(timed)):
@@ -198,8 +215,8 @@ def covariance_of(records: Sequence[Record], errors: Sequence[Mapping[str, float
 def _resources(networks: Mapping[str, Network], samples: Sequence[Sample]) -> Iterable[Resource]:
     for (runtime, arithmetic), group in _grouped(samples, lambda s: (s.runtime, s.arithmetic)):
         for name in RESOURCE_NAMES:
-            found = {s.network: getattr(s, _MEASURED[name]) for s in group}  # threads do not matter: the last one
-            known = {network: value for network, value in found.items() if value}
+            # Threads do not matter, and not every number of them has all that was measured.
+            known = {s.network: value for s in group if (value := getattr(s, _MEASURED[name]))}
             if len(known) >= _LEAST_OF_RESOURCES:
                 yield _resource(name, runtime, arithmetic, [(networks[key], known[key]) for key in known])
 

@@ -11,19 +11,48 @@ from numpy.typing import NDArray
 from sartor.machine.calibration import Efficiency, Hardware, Tree
 from sartor.plan.amounts import CALL, NAMES, amounts
 from sartor.plan.features import features
-from sartor.plan.outline import Outline
+from sartor.plan.outline import COLUMN, KINDS, OTHERS, Outline
 
 Values = NDArray[np.float64]
 WEIGHT_BYTES = {"f32": 4.0, "bf16": 2.0, "int8": 1.0, "int8+bf16": 1.0, "int8-dynamic": 1.0}
 """Bytes of an element of a weight in each arithmetic that is calibrated."""
+_INHERITING = {
+    "convolution": ("convolution", "pointwise"),
+    "channelwise": ("depthwise", "grouped", "transposed"),
+    "matrix": ("dense", "product", "attention", "recurrent"),
+    "other": OTHERS,
+}
+INHERITED = tuple(f"as before.{name}" for name in _INHERITING)
+"""Amounts that are seconds of another Efficiency, by kind of group."""
+_INHERITED_AS = np.array([next(n for n, of in enumerate(_INHERITING.values()) if kind in of) for kind in KINDS])
+
+
+def amount_names(base: Efficiency | None) -> tuple[str, ...]:
+    """The columns of `amounts_on`."""
+    return NAMES if base is None else (*INHERITED, *NAMES)
+
+
+def amounts_on(network: Outline, arithmetic: str, base: Efficiency | None, hardware: Hardware) -> Values:
+    """(groups, amounts): those of the network and, before them, the seconds that `base` gives each kind of group.
+
+    What a kernel is bad at in f32 it is mostly bad at in int8 as well, and what two threads gain depends on the kind of
+    group more than on anything else. So one arithmetic teaches the next, and one thread teaches two.
+    """
+    own = amounts(network, hardware, WEIGHT_BYTES[arithmetic])
+    if base is None:
+        return own
+    inherited = np.zeros((len(network), len(INHERITED)))
+    seconds = group_seconds(network, base, hardware)
+    kinds = network[:, COLUMN["kind"]].astype(int)
+    inherited[np.arange(len(network)), _INHERITED_AS[kinds]] = seconds
+    return np.hstack([inherited, own])
 
 
 def group_seconds(network: Outline, efficiency: Efficiency, hardware: Hardware) -> Values:
     """Seconds of each group in one call, without what the call itself costs."""
-    width = WEIGHT_BYTES[efficiency.arithmetic]
-    coefficients = np.array([efficiency.seconds.get(name, 0.0) for name in NAMES])
-    plain: Values = amounts(network, hardware, width) @ coefficients
-    return plain * np.exp(_summed(efficiency.trees, features(network, width)))
+    coefficients = np.array([efficiency.seconds.get(name, 0.0) for name in amount_names(efficiency.base)])
+    plain: Values = amounts_on(network, efficiency.arithmetic, efficiency.base, hardware) @ coefficients
+    return plain * np.exp(_summed(efficiency.trees, features(network, WEIGHT_BYTES[efficiency.arithmetic])))
 
 
 def call_seconds(efficiency: Efficiency) -> float:

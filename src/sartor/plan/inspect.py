@@ -17,7 +17,7 @@ from sartor.plan.inspection import LEAST_FLOP, Change, Inspection, Row, Target, 
 from sartor.plan.layers import Layer, layers
 from sartor.plan.outline import describe
 from sartor.plan.predict import OperatorTime, predict, predict_whole
-from sartor.plan.prospects import Prospect, chosen, operator_times, prospects
+from sartor.plan.prospects import Prospect, chosen, is_quantized, operator_times, prospects
 from sartor.units import format_value
 
 _FILE_OWN = ""
@@ -48,8 +48,9 @@ def inspect(
     times = roofline = predict(work, target.roofs) if target else None
     seconds = predict_whole(graph, work, times, target.roofs) if target and times is not None else None
     network = describe(graph, file_bytes)
-    found = prospects(calibration, network) if calibration else ()
-    best = chosen(found, precision)
+    quantized = is_quantized(graph)
+    found = prospects(calibration, network, quantized=quantized) if calibration else ()
+    best = chosen(found, precision or ("int8" if quantized else _FILE_OWN))
     if calibration and best and times is not None:
         times, seconds = operator_times(calibration, graph, network, best, times), best.latency
     return Inspection(
@@ -96,7 +97,7 @@ def _changes(
     found: Sequence[Prospect],
     precision: str,
 ) -> tuple[Change, ...]:
-    """What narrower types would bring: how much, by the calibration where there is one; of what kind, by the roofline."""
+    """What narrower types would bring: how much by the calibration if there is one, of what kind by the roofline."""
     made = changes(work, times, target.roofs)
     if precision != _FILE_OWN:
         return made

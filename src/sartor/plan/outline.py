@@ -62,7 +62,8 @@ def describe(graph: Graph, file_bytes: float) -> Network:
     Args:
         file_bytes: of its ONNX file.
     """
-    return Network(outline(graph), float(activation_peak(graph)), float(file_bytes))
+    counts = len(graph.operators), len(graph.weights)
+    return Network(outline(graph), float(activation_peak(graph)), float(file_bytes), *counts)
 
 
 @dataclass(frozen=True)

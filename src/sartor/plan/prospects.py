@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sartor.cost.counted import Work
 from sartor.cost.fusion import fused
 from sartor.cost.graph import Graph
 from sartor.figures import Figure
@@ -20,6 +19,7 @@ from sartor.plan.predict import OperatorTime
 
 FUSED = "fused"
 """What binds an operator whose time is in that of the one before it."""
+_QUANTIZED = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"})
 _Z = 1.6448536269514722  # 5% of a normal distribution lie beyond
 # Element types as a Graph writes them -> arithmetic as a calibration names it.
 _ARITHMETIC = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}
@@ -31,7 +31,7 @@ class Prospect:
 
     Attributes:
         latency: median of a call, in seconds.
-        gain: how many times as fast as the fastest in f32.
+        gain: how many times as fast as the fastest in f32; of a file in int8, as the fastest.
         size: of the files in bytes; memory: peak of a fresh worker in bytes; start: of a fresh process in seconds.
     """
 
@@ -58,15 +58,21 @@ class Prospect:
         }
 
 
-def prospects(calibration: Calibration, network: Network) -> tuple[Prospect, ...]:
-    """One for each runtime and arithmetic that is calibrated, the fastest first."""
+def prospects(calibration: Calibration, network: Network, *, quantized: bool = False) -> tuple[Prospect, ...]:
+    """One for each runtime and arithmetic that is calibrated, the fastest first.
+
+    Args:
+        quantized: whether the file computes in int8 itself, so that nothing else is to be had of it.
+    """
     found: dict[tuple[str, str], tuple[int, Latency]] = {}
     for one in calibration.efficiencies:
+        if quantized and not one.arithmetic.startswith("int8"):
+            continue
         predicted = predict_latency(calibration, network, one.runtime, one.arithmetic, one.threads)
         key = one.runtime, one.arithmetic
         if predicted and (key not in found or predicted.seconds.value < found[key][1].seconds.value):
             found[key] = one.threads, predicted
-    plain = [(*key, *value) for key, value in found.items() if key[1] == "f32"]
+    plain = [(*key, *value) for key, value in found.items() if quantized or key[1] == "f32"]
     first = min(plain, key=lambda one: one[3].seconds.value, default=None)
     if first is None:
         return ()
@@ -99,6 +105,11 @@ def _gain(calibration: Calibration, plain: _Way, other: _Way) -> Figure:
     factor = plain[3].seconds.value / other[3].seconds.value
     within = math.exp(_Z * math.sqrt(variance))
     return Figure(factor, "", factor / within, factor * within, "calibrated")
+
+
+def is_quantized(graph: Graph) -> bool:
+    """Whether a file quantizes its activations itself."""
+    return any(operator.type in _QUANTIZED for operator in graph.operators)
 
 
 def chosen(found: Sequence[Prospect], precision: str) -> Prospect | None:
@@ -142,8 +153,3 @@ def _places(graph: Graph) -> Mapping[int, int]:
         for body in operator.bodies:
             found |= {id(inner): number for inner, _ in body.graph.walk()}
     return found
-
-
-def work_is_quantized(work: Sequence[Work]) -> bool:
-    """Whether a file quantizes itself, so that its arithmetic is int8."""
-    return any(pieces[0].operator.type == "QuantizeLinear" for pieces in work)

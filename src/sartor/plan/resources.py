@@ -17,16 +17,27 @@ from sartor.plan.outline import COLUMN, KINDS, PRODUCTS
 
 Name = Literal["load", "size", "memory"]
 NAMES: tuple[Name, ...] = ("load", "size", "memory")
-AMOUNTS = ("one", "groups", "products", "product weights", "gathered weights", "other weights", "activations", "file")
+_WEIGHTS = {
+    # Packed anew by runtimes, quantized or left alone kind by kind.
+    "convolution weights": ("convolution", "pointwise", "depthwise", "grouped", "transposed"),
+    "dense weights": ("dense", "product", "attention"),
+    "recurrent weights": ("recurrent",),
+    "gathered weights": ("movement",),
+}
+AMOUNTS = (
+    *("one", "groups", "products", "operators", "constants"),
+    *(*_WEIGHTS, "other weights", "activations", "file"),
+)
 
 
 def resource_amounts(network: Network) -> NDArray[np.float64]:
-    """(len(AMOUNTS),): how many groups, products and weights, in elements; activations and the ONNX file in bytes."""
+    """(len(AMOUNTS),): how many groups, products, operators and constants; weights in elements; activations and the
+    ONNX file in bytes."""
     kinds = network.groups[:, COLUMN["kind"]].astype(int)
     weights = network.groups[:, COLUMN["weight"]]
-    product = np.isin(kinds, [KINDS.index(kind) for kind in PRODUCTS])
-    gathered = kinds == KINDS.index("movement")
-    rest = ~(product | gathered)
-    sums = [float(weights[chosen].sum()) for chosen in (product, gathered, rest)]
-    counts = (1.0, float(len(kinds)), float(product.sum()))
-    return np.array([*counts, *sums, network.activation_bytes, network.file_bytes])
+    places = [np.isin(kinds, [KINDS.index(kind) for kind in chosen]) for chosen in _WEIGHTS.values()]
+    sums = [float(weights[place].sum()) for place in places]
+    products = np.isin(kinds, [KINDS.index(kind) for kind in PRODUCTS])
+    counts = (len(kinds), products.sum(), network.operators, network.constants)
+    rest = float(weights.sum()) - sum(sums)
+    return np.array([1.0, *map(float, counts), *sums, rest, network.activation_bytes, network.file_bytes])

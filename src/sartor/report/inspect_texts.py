@@ -53,16 +53,17 @@ INSPECT_TEXTS: dict[str, tuple[str, str]] = {
     "prospect_start": ("fresh start", "冷启动"),
     "prospect_past": ("off before: half, a tenth", "以往误差：半数、一成超过"),
     "prospects_how": (
-        "Calibrated: learnt from networks that were timed on this machine. Intervals hold nine times of ten on networks "
-        "that were not learnt from; the last column says by how much half and a tenth of those were missed. Nothing "
-        "here says whether int8 keeps the answers.",
+        "Calibrated: learnt from networks that were timed on this machine. Intervals hold nine times of ten on "
+        "networks that were not learnt from; the last column says by how much half and a tenth of those were "
+        "missed. Nothing here says whether int8 keeps the answers.",
         "校准预测：由在本机计时的网络学得。对未参与学习的网络，区间十次有九次成立；末列为其中半数与一成超过的误差。"
         "此处不涉及 int8 是否保持结果不变。",
     ),
     "calibrated_how": (
         "Times are calibrated: learnt from networks that were timed on this machine. That of a fused group stands with "
         "the operator that leads it. What binds is the roofline’s word (Williams et al. 2009).",
-        "时间为校准预测，由在本机计时的网络学得。融合组的时间记在领头算子上。瓶颈由屋顶线模型给出（Williams 等，2009）。",
+        "时间为校准预测，由在本机计时的网络学得。融合组的时间记在领头算子上。"
+        "瓶颈由屋顶线模型给出（Williams 等，2009）。",
     ),
     "change_calibrated": (
         "How much is calibrated, its interval that of nine networks in ten; which roof binds is the roofline’s word.",

@@ -160,9 +160,10 @@ TEXTS: dict[str, Pair] = {
     "latency": ("Latency p50", "延迟 p50"),
     "predicted": ("Predicted", "预测"),
     "predicted_how": (
-        "Predicted from the network’s operators before anything was built, by a calibration of this machine on {networks} "
-        "networks. Of the {timed} that were timed, half were off by less than {median}, the worst by {worst}; {inside} "
-        "lie in their interval. On networks that it had not seen, the calibration was off by {before} (median).",
+        "Predicted from the network’s operators before anything was built, by a calibration of this machine on "
+        "{networks} networks. Of the {timed} that were timed, half were off by less than {median}, the worst by "
+        "{worst}; {inside} lie in their interval. On networks that it had not seen, the calibration was off by "
+        "{before} (median).",
         "预测在构建之前由网络的算子得出，依据本机以 {networks} 个网络所作的校准。在已计时的 {timed} 个候选中，"
         "半数误差小于 {median}，最大为 {worst}；{inside} 个落在区间内。对未见过的网络，该校准的误差中位数为 {before}。",
     ),
