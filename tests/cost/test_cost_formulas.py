@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,13 @@ WITHOUT_MICROSOFT = {
     *("VarlenCausalConvWithState", "VarlenNGramHashMapping", "NGramHashMapping", "NGramRepeatBlock", "MurmurHash3"),
     *("BifurcationDetector", "DynamicTimeWarping", "SparseToDenseMatMul", "BitmaskDropout", "BitmaskBiasDropout"),
     *("QuantizeBFP", "DequantizeBFP"),
+    # New in ONNX Runtime 1.32.
+    *("ConvStateReplay", "GatedDeltaNetStateReplay", "GatherPacked", "HyperConnectionLowRankMix", "Mamba2Verify"),
+    *("MatMulNBitsQLoRA", "MatMulPacked", "MoEGroupRouter", "MoEPacked", "PackedSparseAttentionIndexerMerge"),
+    *("RMSNormRotary", "RouterGateUpProj", "SpeculativePrefixCommit", "SwiGLU"),
 }
+CHECKED = (1, 32)
+"""The newest release of ONNX Runtime whose operators were looked through; a newer one may have others."""
 
 
 def test_every_operator_of_onnx_has_a_formula_or_is_listed_here() -> None:
@@ -54,8 +61,10 @@ def test_every_operator_of_onnx_runtime_has_a_formula_or_is_listed_here() -> Non
     state = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")
     ours = {"com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"}
     known = {(schema.domain, schema.name) for schema in state.get_all_operator_schema() if schema.domain in ours}
+    if tuple(map(int, version("onnxruntime").split(".")[:2])) > CHECKED:
+        pytest.skip(f"ONNX Runtime is newer than {CHECKED}, and its new operators were not looked through")
 
-    assert {name for domain, name in known if (domain, name) not in FORMULAS} == WITHOUT_MICROSOFT
+    assert {name for domain, name in known if (domain, name) not in FORMULAS} <= WITHOUT_MICROSOFT
 
 
 def test_families_do_not_overlap() -> None:

@@ -52,4 +52,4 @@ def test_shapes_are_followed_and_nothing_is_uncounted(tmp_path: Path) -> None:
         cost = count(graph)
         assert not cost.unknown, number
         assert not graph.notes, (number, graph.notes)
-        assert cost.total_flop < 5e9, number
+        assert cost.total_flop < 1e10, number

@@ -79,8 +79,11 @@ def _seconds(given: str) -> float:
     Raises:
         InputError: none.
     """
-    asked = parse(given)
-    if asked.unit != "s" or asked.value < _LEAST_SECONDS:
+    try:
+        asked = parse(given)
+    except ValueError:
+        asked = None
+    if asked is None or asked.unit != "s" or asked.value < _LEAST_SECONDS:
         raise InputError(f"--time {given}", f"a time of {_LEAST_SECONDS:.0f} s or more", '--time "8 min"')
     return asked.value
 

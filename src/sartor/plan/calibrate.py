@@ -27,6 +27,7 @@ LEAST = 30
 """Networks below which nothing is learnt of a runtime and arithmetic."""
 _LEAST_OF_RESOURCES = 8
 _FOLDS = 5
+_WORTH = (0.3, 5.0)
 _COMMON = "f32"
 _QUIET = 0.05
 _TOO_LOUD = 2.0  # times the quiet reference
@@ -224,11 +225,13 @@ def _resources(networks: Mapping[str, Network], samples: Sequence[Sample]) -> It
 def _resource(name: Name, runtime: str, arithmetic: str, known: Sequence[tuple[Network, float]]) -> Resource:
     table = np.array([resource_amounts(network) for network, _ in known])
     measured = np.array([value for _, value in known])
+    # What is large matters, and tells what a weight takes; what is small, what there is besides.
+    worth = np.clip(np.sqrt(measured / np.median(measured)), *_WORTH)
     off = np.zeros(len(known))
     for rest, left_out in _folds(len(known)):
-        found = coefficients_of(table[rest], measured[rest])
+        found = coefficients_of(table[rest], measured[rest], worth[rest])
         off[left_out] = np.log(measured[left_out] / np.maximum(table[left_out] @ found, _FLOOR))
-    whole = coefficients_of(table, measured)
+    whole = coefficients_of(table, measured, worth)
     coefficients = {key: float(value) for key, value in zip(RESOURCES, whole, strict=True) if value > 0}
     record = record_of(off, measured, np.array([network.file_bytes for network, _ in known]))
     return Resource(name, runtime, arithmetic, coefficients, record)

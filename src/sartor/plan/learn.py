@@ -66,12 +66,13 @@ def learn(examples: Sequence[Example], seed: int = 0, trees: int = TREES) -> tup
     return coefficients, _corrections(examples, coefficients, seed, trees)
 
 
-def coefficients_of(sums: Values, seconds: Values) -> Values:
+def coefficients_of(sums: Values, seconds: Values, worth: Values | float = 1.0) -> Values:
     """Non-negative coefficients of amounts; see the first stage.
 
     Args:
         sums: (networks, amounts).
         seconds: (networks,), positive; of bytes as well.
+        worth: of each network's residual, against that of others.
     """
     from scipy.optimize import nnls
 
@@ -82,7 +83,7 @@ def coefficients_of(sums: Values, seconds: Values) -> Values:
     found = np.zeros(sums.shape[1])
     for step in range(_STEPS):
         off = logarithm - np.log(predicted)
-        weight = np.sqrt(1.0 / np.maximum(1.0, np.abs(off) / _HUBER))
+        weight = worth * np.sqrt(1.0 / np.maximum(1.0, np.abs(off) / _HUBER))
         left = scaled / predicted[:, None] * weight[:, None]
         right = (1.0 + np.clip(off, -1.0, 1.0)) * weight
         found, _ = nnls(np.vstack([left, shrink]), np.concatenate([right, np.zeros(len(shrink))]), maxiter=100_000)
