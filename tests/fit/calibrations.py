@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -40,8 +39,3 @@ def save(seconds: Mapping[tuple[str, str], float], spread: float = SPREAD) -> Ca
     )
     save_calibration(calibration, machine)
     return calibration
-
-
-def off(predicted: float, measured: float) -> float:
-    """The logarithm of measured over predicted."""
-    return math.log(measured / predicted)

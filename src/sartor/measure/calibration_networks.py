@@ -293,7 +293,7 @@ def _attend(net: Network, queries: str, key: str, values: str, width: int, mask:
     batch, heads, length, head = net.shapes[queries]
     scores = net.matmul(queries, key)
     if mask:
-        scores = net.map("Add", scores, net.weight((1, dice_heads(mask, heads), length, net.shapes[key][-1])))
+        scores = net.map("Add", scores, net.weight((1, _mask_heads(mask, heads), length, net.shapes[key][-1])))
     weights = net.softmax(scores)
     if guarded:
         weights = net.add("Where", [net.map("IsNaN", weights), net.scalar(0.0), weights], net.shapes[weights])
@@ -301,7 +301,7 @@ def _attend(net: Network, queries: str, key: str, values: str, width: int, mask:
     return net.dense(net.reshape(out, (length, heads * head), batch), width)
 
 
-def dice_heads(mask: str, heads: int) -> int:
+def _mask_heads(mask: str, heads: int) -> int:
     """A mask is the same for all heads, a bias of positions is not."""
     return heads if mask == "bias" else 1
 

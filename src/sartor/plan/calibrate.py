@@ -144,6 +144,8 @@ def _efficiency(
         return Efficiency(runtime, arithmetic, threads, {name: v for name, v in named if v > 0}, trees, blank, base)
 
     off = np.zeros(len(timed))
+    # The base has seen all networks, in another arithmetic or with fewer threads: what is left out here is not quite
+    # unseen, and the record a little kinder than the truth.
     for rest, left_out in _folds(len(timed)):
         partly = learnt(rest)
         for number in left_out:
