@@ -15,66 +15,34 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from _architectures import ARCHITECTURES, Architecture, export
+from _architectures import ARCHITECTURES
 from _common import arguments, finish
-from sartor.bundle.values import Variant
-from sartor.compress.build import build
+from _measured_architectures import Measured, measure
 from sartor.cost.capture import capture
 from sartor.cost.count import count
 from sartor.cost.counted import Work, counted
 from sartor.cost.roofline import MemoryLevel, Roofs
-from sartor.errors import CandidateError, SartorError
-from sartor.fit.candidates import computable
 from sartor.machine.calibration import Calibration, Experience
 from sartor.machine.calibration_file import find_calibration
-from sartor.machine.device import Machine, this_machine
+from sartor.machine.device import this_machine
 from sartor.machine.profile import Profile
 from sartor.machine.profile_file import find_profile
 from sartor.machine.samples import Network
-from sartor.measure.latency import Feed, load_timed, start_worker, timed_round
 from sartor.measure.probe import runtime_versions
-from sartor.measure.process import Child
-from sartor.measure.reference import Reference
-from sartor.model.onnx import parameter_count, read_signature
-from sartor.model.values import ExportedModel
-from sartor.plan.calibrated import arithmetic_of, predict_latency, predict_resource, predict_start
-from sartor.plan.candidates import Candidate
+from sartor.plan.calibrated import predict_latency, predict_resource, predict_start
 from sartor.plan.experience import likeness
 from sartor.plan.outline import describe
 from sartor.plan.predict import predict
-from sartor.runtime.base import Settings
 
-LAUNCHES, ROUNDS, ROUND_SECONDS = 3, 3, 0.06
 MEDIAN, TENTH, COVERED = 0.12, 0.30, (0.85, 0.95)
 MEMORY_SHARE, MEMORY_BYTES, SIZE_SHARE = 0.10, 20e6, 0.02
-BATCHES = {"resnet18": 4, "mobilenet-v2": 4, "vit-tiny": 4, "bert-mini": 8, "minilm-l6": 8, "gru-keywords": 8}
-"""Architectures that are timed with more rows a call as well."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One architecture in one runtime, arithmetic, number of threads and rows a call; seconds and bytes."""
-
-    name: str
-    runtime: str
-    arithmetic: str
-    threads: int
-    batch: int
-    seconds: float
-    start_seconds: float | None
-    size_bytes: float
-    memory_bytes: float | None
-
-    @property
-    def key(self) -> tuple[str, str, str, int, int]:
-        return self.name, self.runtime, self.arithmetic, self.threads, self.batch
 
 
 @dataclass(frozen=True)
@@ -96,119 +64,6 @@ class Row:
     @property
     def inside(self) -> bool:
         return self.low <= self.measured.seconds <= self.high
-
-
-class Files:
-    """The files of one architecture, made when they are not there yet."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.one: Architecture = ARCHITECTURES[name]
-        self.folder = folder / name
-        self.source = self.folder / "network.onnx"
-
-    def exported(self) -> ExportedModel:
-        if not self.source.exists():
-            export(self.one, self.source)
-        return ExportedModel(self.source, read_signature(self.source), parameter_count(self.source))
-
-    def variant(self, candidate: Candidate, settings: Settings) -> Variant:
-        """Raises: CandidateError where the recipe or the runtime refuses the model."""
-        to = self.folder / f"{candidate.runtime}.{candidate.recipe.slug}"
-        refused = self.folder / f"{to.name}.refused"
-        if refused.exists():
-            raise CandidateError("unsupported", refused.read_text())
-        if not to.exists():
-            try:
-                build(candidate.recipe, self.exported(), candidate.runtime, self.one.rows(6), to)
-            except CandidateError as error:
-                refused.write_text(error.detail)
-                raise
-        main = next(path for path in sorted(to.iterdir()) if path.suffix in (".onnx", ".xml"))
-        size = sum(path.stat().st_size for path in to.iterdir())
-        return Variant(Candidate("it", candidate.recipe, candidate.runtime, settings), main, size)
-
-    def feed(self, batch: int) -> Feed:
-        rows = self.folder / f"rows-{batch}.npy"
-        np.save(rows, np.arange(batch))
-        return Feed(self.one.rows(batch).save(self.folder / f"inputs-{batch}"), rows, batch)
-
-
-def measure(names: Sequence[str], folder: Path, machine: Machine, quiet: Mapping[str, float]) -> Iterator[Measured]:
-    """Everything that is not in the folder's file yet, and what is.
-
-    Args:
-        quiet: seconds of the reference at a quiet moment, by threads.
-    """
-    kept = folder / "measured.jsonl"
-    known = [Measured(**json.loads(line)) for line in kept.read_text().splitlines()] if kept.exists() else []
-    yield from (one for one in known if one.name in names)
-    have, reference = {(one.name, one.batch) for one in known}, Reference(folder)
-    with kept.open("a") as file:
-        for name in names:
-            for batch in (1, *([BATCHES[name]] if name in BATCHES else [])):
-                if (name, batch) in have:
-                    continue
-                print(f"measuring {name}, {batch} rows", flush=True)
-                found = list(_measured(Files(name, folder), name, batch, machine, reference, quiet))
-                file.writelines(json.dumps(asdict(one)) + "\n" for one in found)
-                file.flush()
-                yield from found
-
-
-def _measured(
-    files: Files, name: str, batch: int, machine: Machine, reference: Reference, quiet: Mapping[str, float]
-) -> Iterator[Measured]:
-    """Medians over fresh launches of a worker, each scaled by the reference beside it."""
-    variants: dict[tuple[str, str, int], Variant] = {}
-    for candidate in computable(machine):
-        if arithmetic_of(candidate) == "int8-dynamic":
-            continue
-        for threads in sorted({1, machine.cores}):
-            try:
-                variant = files.variant(candidate, Settings(candidate.settings.precision, threads, "fixed", batch))
-                variants[candidate.runtime, arithmetic_of(candidate), threads] = variant
-            except SartorError as error:
-                print(f"   {name}, {candidate.label}: skipped, {str(error)[:150]}", flush=True)
-    feed = files.feed(batch)
-    medians: dict[tuple[str, str, int], list[float]] = {key: [] for key in variants}
-    for launch in range(LAUNCHES):
-        worker: Child | None = None
-        for key, variant in list(variants.items()) if launch % 2 == 0 else list(variants.items())[::-1]:
-            try:
-                if worker is None or not worker.alive:
-                    worker = start_worker(reference.feed)
-                    for threads in sorted({1, machine.cores}):
-                        reference.load(worker, threads)
-                    feed.open_in(worker, most=2)
-                medians[key].append(_seconds(worker, variant, reference, quiet))
-            except CandidateError as error:
-                print(f"   {name}, {key}: skipped, {str(error)[:150]}", flush=True)
-                del variants[key]
-        if worker is not None:
-            worker.close()
-    for key, variant in variants.items():
-        start, peak = _fresh(variant, feed) if key[2] == 1 and batch == 1 else (None, None)
-        yield Measured(name, *key, batch, float(np.median(medians[key])), start, float(variant.size_bytes), peak)
-
-
-def _seconds(worker: Child, variant: Variant, reference: Reference, quiet: Mapping[str, float]) -> float:
-    """Of one call at a quiet moment, in this launch."""
-    threads = variant.candidate.settings.threads
-    _, call = load_timed(worker, variant, "it", 0.1)
-    calls = int(np.clip(ROUND_SECONDS / call, 2, 50))
-    found = reference.beside(worker, "it", calls, ROUNDS, threads)
-    worker.ask({"do": "unload", "id": "it"}, 60.0)
-    return found.seconds * min(1.0, quiet[str(threads)] / found.reference)
-
-
-def _fresh(variant: Variant, feed: Feed) -> tuple[float, float]:
-    """Seconds from the start of a process to its first answer, and its peak of memory after as many as fit in 2 s."""
-    begin = time.perf_counter()
-    with start_worker(feed, most=4) as worker:
-        _, call = load_timed(worker, variant, "it", 0.0)
-        start = time.perf_counter() - begin
-        timed_round(worker, "it", int(np.clip(2.0 / call, 3, 100)), 0)
-        return start, float(worker.ask({"do": "peak"}, 60.0)["bytes"])
 
 
 def roofs_of(profile: Profile, runtime: str, arithmetic: str, threads: int) -> Roofs:
@@ -376,7 +231,7 @@ def main() -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="sartor-prediction-"))
     folder.mkdir(parents=True, exist_ok=True)
     plain = replace(calibration.calibration, experience=())
-    measured = list(measure(options.only, folder, machine, plain.reference_seconds))
+    measured = list(measure(options.only, folder, machine, {int(k): v for k, v in plain.reference_seconds.items()}))
     networks = Networks(folder)
     rows, predict_seconds = compare(measured, networks, lambda name: plain, profile)
     wiser, _ = compare(measured, networks, experienced(measured, networks, plain), profile)

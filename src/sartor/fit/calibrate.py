@@ -35,7 +35,7 @@ def calibrate_machine(profile: Profile, seconds: float, watch: Watch, *, fresh: 
         if fresh:
             samples.forget()
         watch.phase("Networks of every family, in every runtime and arithmetic")
-        collect(samples, machine, lambda: time.monotonic() < end, watch)
+        collect(samples, machine, lambda: end - time.monotonic(), watch)
         return learn_machine(profile, samples, watch)
 
 

@@ -19,7 +19,7 @@ from sartor.fit.inputs import trains
 from sartor.fit.racing import race_candidate, read_split
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import SCREEN_SPREAD, excluded_by
-from sartor.fit.screening import reference_candidate, screen_source
+from sartor.fit.screening import reference_candidate, screen_source, speed_twin
 from sartor.fit.stages import Source, build_variant, open_source, train_source
 from sartor.measure.quality_bounds import metric_bounds
 from sartor.model.values import Model
@@ -226,9 +226,25 @@ def race_model(search: Search, source: Source) -> None:
             board.reject(standing.id, UNTRIED)
         elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
+        elif standing.id != fallback and (better := _sure(search, standing)):
+            board.reject(standing.id, f"{better.candidate.label} is no slower and almost sure to be proved")
         else:
             _race(search, source, standing)
             _announce(search, standing.id)
+
+
+def _sure(search: Search, standing: Standing) -> Standing | None:
+    """A candidate that will almost certainly be proved, and that this one cannot beat: no faster by the screen's own
+    spread, or of the same operators in the same settings."""
+    run = search.run
+    memory = any(limit.name == "memory" for limit in run.performance_limits)  # only finals know it
+    if run.exhaustive or memory or run.need.minimise not in ("latency", "throughput"):
+        return None
+    mine, twin = screened_objective(run, standing), speed_twin(standing.candidate)
+    for other in (s for s in search.board.alive() if s.safe):
+        if mine > SCREEN_SPREAD * screened_objective(run, other) or speed_twin(other.candidate) == twin:
+            return other
+    return None
 
 
 def _race(search: Search, source: Source, standing: Standing) -> None:

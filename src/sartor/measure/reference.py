@@ -1,13 +1,15 @@
-"""A reference network, timed beside every other: what it takes now against what it takes at a quiet moment.
+"""A reference network beside everything that is timed, and times at the quietest of several moments.
 
-On a shared machine the same call takes a third longer from one minute to the next, without any moment looking loud to
-a fixed computation in one core: neighbours take cache and bandwidth. The reference has products in both, so a time
-that is scaled by it is that of a quiet machine, whenever it was taken (`plan/calibrate.py`). Seen on two cores of a
-shared server: the errors of predictions fell from 13.5% to 9.6% by it, and were 9.0% in an hour that was quiet.
+On a shared machine neighbours take cache, bandwidth and turns, in bursts of a fraction of a second and in spells of
+minutes. Bursts only ever slow a call down, so the quietest of several rounds that lie apart is what the machine gives:
+on two cores of a shared server, two such times of the same network were 1.4% apart (median; one in ten more than
+7%), medians of rounds that lie together 5.6% (35%). A spell is seen by a reference network, with products in both
+caches and cores: where even its quietest round was slow, times are scaled by it (`plan/calibrate.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +25,29 @@ from sartor.runtime.base import Settings
 from sartor.steps.prepared import Prepared
 
 _CHANNELS, _SIDE, _WIDTH, _ROWS = 32, 28, 784, 8
-_CALLS = 3
+_CALLS = 8  # the first find caches cold and the other core asleep, which says nothing of neighbours
 _WARM = 0.05
 
 
 @dataclass(frozen=True)
-class Beside:
-    """The time of a call, and what the reference took beside it.
+class Timed:
+    """What a worker has loaded and is to be timed.
 
     Attributes:
-        seconds: as on a machine that is as loud as it was for the reference.
-        reference: seconds of the reference, the median over rounds.
+        name: under which it is loaded.
+        threads: that it uses.
+        calls: in a round.
     """
+
+    name: str
+    threads: int
+    calls: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The time of a call, and what the reference took beside it, in seconds: the median of the quietest round of the
+    one, the quickest call of the other."""
 
     seconds: float
     reference: float
@@ -92,24 +105,27 @@ class Reference:
         variant = Variant(Candidate("reference", Recipe(), "onnxruntime", settings), self.file, 0)
         load(worker, variant, _name(threads), _WARM)
 
-    def beside(self, worker: Child, name: str, calls: int, rounds: int, threads: int) -> Beside:
-        """The median call of another network: the median over rounds, each against the reference around it.
+    def beside(self, worker: Child, timed: Sequence[Timed], passes: int, rounds: int) -> list[Beside]:
+        """Time everything in `passes`, each of which goes through all of it: more passes see more moments.
+
+        Args:
+            rounds: of each in a pass, the reference before each of them.
 
         Raises:
             CandidateError: the worker died.
         """
-        ratios, beside, before = [], [], self._seconds(worker, threads)
-        for index in range(rounds):
-            own = float(np.median(timed_round(worker, name, calls, index * calls)))
-            after = self._seconds(worker, threads)
-            beside.append((before + after) / 2)
-            ratios.append(own / beside[-1])
-            before = after
-        reference = float(np.median(beside))
-        return Beside(float(np.median(ratios)) * reference, reference)
+        own: list[list[float]] = [[] for _ in timed]
+        reference: list[list[float]] = [[] for _ in timed]
+        for _ in range(passes):
+            for number, one in enumerate(timed):
+                for _ in range(rounds):
+                    reference[number].append(self._seconds(worker, one.threads))
+                    start = len(own[number]) * one.calls
+                    own[number].append(float(np.median(timed_round(worker, one.name, one.calls, start))))
+        return [Beside(min(seconds), min(beside)) for seconds, beside in zip(own, reference, strict=True)]
 
     def _seconds(self, worker: Child, threads: int) -> float:
-        return float(np.median(timed_round(worker, _name(threads), _CALLS, 0)))
+        return float(timed_round(worker, _name(threads), _CALLS, 0).min())
 
 
 def _name(threads: int) -> str:

@@ -40,14 +40,16 @@ def amounts(network: Outline, hardware: Hardware, weight_bytes: float) -> Values
         weight_bytes: of an element of a weight, in the precision that is asked about.
     """
     found = np.zeros((len(network), len(NAMES)))
-    shares = _shares(float(_column(network, "weight").sum()) * weight_bytes, hardware)
+    shares = _shares(_column(network, "weight").sum() * weight_bytes, hardware)
     kinds = _column(network, "kind").astype(int)
     for number, kind in enumerate(KINDS):
         mine = np.flatnonzero(kinds == number)
         if len(mine):
             rows = network[mine]
             own = (
-                _of_products(rows, kind, shares, hardware.lanes)
+                _of_recurrent(rows, shares, hardware)
+                if kind == "recurrent"
+                else _of_products(rows, kind, shares, hardware.lanes)
                 if kind in PRODUCTS
                 else _of_others(rows, kind, hardware)
             )
@@ -62,22 +64,24 @@ def _column(network: Outline, name: str) -> Values:
     return network[:, COLUMN[name]]
 
 
-def _shares(total_bytes: float, hardware: Hardware) -> tuple[float, float, float]:
+Shares = tuple[Values, Values, Values]
+
+
+def _shares(total_bytes: Values, hardware: Hardware) -> Shares:
     """Shares of the weights that each call finds near, in the last cache, and beyond.
 
     What is gone through in a circle and does not fit has been driven out when it is wanted again; caches that do not
     replace the oldest keep a part, which the square stands for.
     """
-    near = min(1.0, hardware.near_bytes / max(total_bytes, 1.0)) ** 2
-    within = max(near, min(1.0, hardware.shared_bytes / max(total_bytes, 1.0)) ** 2)
+    total = np.maximum(total_bytes, 1.0)
+    near = np.minimum(1.0, hardware.near_bytes / total) ** 2
+    within = np.maximum(near, np.minimum(1.0, hardware.shared_bytes / total) ** 2)
     return near, within - near, 1.0 - within
 
 
-def _of_products(rows: Outline, kind: str, shares: tuple[float, float, float], lanes: int) -> dict[str, Values]:
+def _of_products(rows: Outline, kind: str, shares: Shares, lanes: int) -> dict[str, Values]:
     batch, depth, steps = _column(rows, "batch"), _column(rows, "depth"), _column(rows, "steps")
     weight = _column(rows, "weight")
-    if kind == "recurrent":  # read again in every step
-        weight = weight * steps / np.maximum(1.0, batch)
     across = batch if kind == "depthwise" else _column(rows, "columns")
     filled = np.ceil(across / lanes) * lanes / np.maximum(1.0, across)  # what is left over of a register is computed
     window = _column(rows, "area") > 1
@@ -88,6 +92,27 @@ def _of_products(rows: Outline, kind: str, shares: tuple[float, float, float], l
         "packed": np.where(window, batch * _column(rows, "rows") * depth, 0.0),
         "out": _column(rows, "written"),
         **{f"weights.{name}": weight * share for name, share in zip(_WEIGHTS, shares, strict=True)},
+        "steps": steps,
+    }
+
+
+def _of_recurrent(rows: Outline, shares: Shares, hardware: Hardware) -> dict[str, Values]:
+    """A product with the inputs of all steps at once, and one with the state in each step, whose matrix is read again.
+
+    What the others have as `packed` is here the FLOP of the products with the state: few rows each, so less efficient.
+    """
+    ways, gates, hidden = (_column(rows, name) for name in ("batch", "columns", "depth"))
+    steps = _column(rows, "steps")  # of all ways
+    with_state = 2.0 * steps * _column(rows, "rows") * gates * hidden
+    again = gates * hidden * np.maximum(0.0, steps - ways)
+    levels = zip(_WEIGHTS, shares, _shares(gates * hidden * _ELEMENT, hardware), strict=True)
+    return {
+        "one": np.ones(len(rows)),
+        "flop": np.maximum(0.0, _column(rows, "flop") - with_state),
+        "in": _column(rows, "read"),
+        "packed": with_state,
+        "out": _column(rows, "written"),
+        **{f"weights.{name}": _column(rows, "weight") * first + again * later for name, first, later in levels},
         "steps": steps,
     }
 

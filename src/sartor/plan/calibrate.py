@@ -30,6 +30,7 @@ _FOLDS = 5
 _WORTH = (0.3, 5.0)
 _COMMON = "f32"
 _QUIET = 0.05
+_SPREAD = 1.15  # of the reference's quietest rounds when nothing else runs
 _TOO_LOUD = 2.0  # times the quiet reference
 _TAIL = 0.05  # of the residuals that lie outside the interval, on each side
 _MEASURED: Mapping[Name, str] = {"load": "load_seconds", "size": "size_bytes", "memory": "memory_bytes"}
@@ -108,10 +109,11 @@ def quiet_references(samples: Iterable[Sample]) -> dict[int, float]:
 
 
 def at_a_quiet_moment(sample: Sample, quiet: Mapping[int, float]) -> float | None:
-    """A sample's seconds, scaled by the reference beside it; None where it was too loud to say anything."""
+    """A sample's seconds, scaled by the reference where its quietest round was slow, too; None where it was so slow
+    that nothing can be said."""
     if sample.seconds is None or sample.reference_seconds is None:
         return sample.seconds
-    loudness = max(1.0, sample.reference_seconds / quiet[sample.threads])
+    loudness = max(1.0, sample.reference_seconds / (_SPREAD * quiet[sample.threads]))
     return sample.seconds / loudness if loudness <= _TOO_LOUD else None
 
 
