@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sartor.machine.samples import Network, Sample, Samples
 from tests.machine.profiles import CACHES, MACHINE, VERSIONS
 from tests.plan.learning import learnt
 
-NETWORK = Network(np.arange(12.0).reshape(3, 4), 100.0, 2000.0, 9, 5)
+NETWORK = Network(np.arange(12.0).reshape(3, 4), 100.0, 2000.0, 40.0, 9, 5)
 
 
 def sample(threads: int = 1, seconds: float = 0.5, runtime: str = "onnxruntime") -> Sample:
@@ -34,7 +35,7 @@ def test_networks_and_samples_come_back_as_they_were(tmp_path: Path) -> None:
     with Samples(tmp_path / "s.sqlite", VERSIONS) as kept:
         found = kept.networks(columns=4)["n"]
         assert np.array_equal(found.groups, NETWORK.groups)
-        assert (found.activation_bytes, found.file_bytes) == (100.0, 2000.0)
+        assert (found.activation_bytes, found.file_bytes, found.folded_bytes) == (100.0, 2000.0, 40.0)
         assert (found.operators, found.constants) == (9, 5)
         assert list(kept.samples()) == [sample(), sample(threads=2)]
         assert kept.families() == {"n": "stem"}
@@ -60,6 +61,16 @@ def test_forgetting_removes_everything(tmp_path: Path) -> None:
         kept.keep("n", "stem", NETWORK, [sample()])
         kept.forget()
         assert (list(kept.samples()), kept.networks(4)) == ([], {})
+
+
+def test_tables_of_an_earlier_layout_are_made_anew(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "s.sqlite") as earlier:
+        earlier.executescript("CREATE TABLE network (id TEXT); CREATE TABLE sample (id TEXT); PRAGMA user_version = 1;")
+    earlier.close()
+    with Samples(tmp_path / "s.sqlite", VERSIONS) as kept:
+        assert kept.families() == {}
+        kept.keep("n", "stem", NETWORK, [sample()])
+        assert list(kept.samples()) == [sample()]
 
 
 def test_a_file_that_is_none_is_one_clear_error(tmp_path: Path) -> None:

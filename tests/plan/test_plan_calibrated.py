@@ -17,7 +17,7 @@ from sartor.plan.calibrate import LEAST, bounds_of, calibrate, covariance_of, re
 from sartor.plan.calibrated import predict_latency, predict_resource, predict_start
 from sartor.plan.efficiency import _summed
 from sartor.plan.experience import correction, likeness
-from sartor.plan.learn import Example, _tree, coefficients_of, learn
+from sartor.plan.learn import Example, _tree, coefficients_of, exact_coefficients_of, learn
 from tests.plan.learning import SUBJECT, learnt, network, samples_of, seconds
 
 
@@ -60,6 +60,16 @@ def test_coefficients_of_a_sum_are_found_from_whole_networks() -> None:
 def test_coefficients_are_never_negative(seed: int) -> None:
     random = np.random.default_rng(seed)
     assert (coefficients_of(random.uniform(0, 5, (12, 4)), random.uniform(1e-6, 1, 12)) >= 0).all()
+
+
+def test_coefficients_of_bytes_are_exact_though_some_follow_another_rule() -> None:
+    random = np.random.default_rng(0)
+    true = np.array([6e7, 4.0, 1.0, 0.0])
+    sums = np.column_stack([np.ones(80), *(10.0 ** random.uniform(3, 7.5, (3, 80)))])
+    values = sums @ true
+    values[:8] *= 3
+    found = exact_coefficients_of(sums, values, np.ones(80))
+    assert found == pytest.approx(true, rel=0.02, abs=0.02)
 
 
 def test_corrections_teach_what_the_sum_cannot() -> None:

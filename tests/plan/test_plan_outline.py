@@ -16,7 +16,7 @@ from sartor.machine.calibration import Hardware
 from sartor.measure.calibration_networks import draw
 from sartor.plan.amounts import NAMES, amounts
 from sartor.plan.features import NAMES as FEATURES
-from sartor.plan.features import features
+from sartor.plan.features import attends, features
 from sartor.plan.outline import COLUMN, KINDS, Outline, describe, outline
 from tests.cost.files import graph, value, weight, write
 
@@ -106,3 +106,66 @@ def test_a_network_is_described_with_its_activations_and_file(tmp_path: Path) ->
     found = describe(capture(path, {"batch": 1}), path.stat().st_size)
     assert found.activation_bytes > 0
     assert found.file_bytes == path.stat().st_size
+
+
+def test_a_constant_that_two_layers_share_counts_once(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("MatMul", ["a", "w"], ["y"])]
+    numbers = weight("w", np.ones((8, 8), np.float32))
+    file = write(tmp_path / "net.onnx", graph(nodes, [value("x", [4, 8])], [value("y", None)], [numbers]))
+    rows = outline(capture(file))
+    assert rows[:, COLUMN["weight"]].tolist() == [64, 0]
+    assert rows[0, COLUMN["flop"]] == rows[1, COLUMN["flop"]]
+
+
+def test_what_only_constants_decide_is_folded_and_so_is_a_norm_after_a_convolution(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("BatchNormalization", ["a", "s", "s", "s", "v"], ["b"]),
+        helper.make_node("Neg", ["c"], ["d"]),
+        helper.make_node("Add", ["b", "d"], ["y"]),
+    ]
+    shapes = {"w": (6, 3, 1, 1), "s": (6,), "v": (6,), "c": (6, 1, 1)}
+    weights = [weight(name, np.ones(shape, np.float32)) for name, shape in shapes.items()]
+    file = write(tmp_path / "net.onnx", graph(nodes, [value("x", [1, 3, 5, 5])], [value("y", None)], weights))
+    assert describe(capture(file), file.stat().st_size).folded_bytes == 4 * (6 + 6 + 6)
+
+
+def recurrent(steps: int, rows: int, hidden: int, inputs: int) -> np.ndarray:
+    """The row of one LSTM in one direction."""
+    row = np.zeros((1, len(COLUMN)))
+    of_inputs = 2 * steps * rows * 4 * hidden * inputs
+    of_state = 2 * steps * rows * 4 * hidden * hidden
+    given = {
+        **{"kind": KINDS.index("recurrent"), "times": 1, "batch": 1, "rows": rows, "columns": 4 * hidden},
+        **{"depth": hidden, "steps": steps, "flop": of_inputs + of_state, "weight": 4 * hidden * (hidden + inputs)},
+    }
+    for name, number in given.items():
+        row[0, COLUMN[name]] = number
+    return row
+
+
+@given(st.integers(1, 100), st.integers(1, 8), st.integers(8, 512), st.integers(8, 512))
+def test_a_recurrent_network_reads_the_matrix_of_its_state_in_every_step(
+    steps: int, rows: int, hidden: int, inputs: int
+) -> None:
+    found = dict(zip(NAMES, amounts(recurrent(steps, rows, hidden, inputs), BOX, 4.0)[0], strict=True))
+    read = sum(found[f"weights.{level}"] for level in ("near", "middle", "far"))
+    assert read == pytest.approx(4 * hidden * inputs + steps * 4 * hidden * hidden)
+    assert found["recurrent.packed"] == pytest.approx(2 * steps * rows * 4 * hidden * hidden)
+    assert found["recurrent.flop"] == pytest.approx(2 * steps * rows * 4 * hidden * inputs)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (["dense", "dense", "product", "softmax", "product", "dense"], True),
+        (["convolution", "dense", "dense", "product", "softmax", "product", "dense"], True),
+        (["dense", "dense", "product", "softmax", "product", "dense", "convolution"], False),
+        (["convolution", "convolution", "pooling", "dense", "softmax"], False),
+        (["dense"] * 6, False),
+    ],
+)
+def test_attention_without_convolutions_after_it_is_seen(kinds: list[str], expected: bool) -> None:
+    table = np.zeros((len(kinds), len(COLUMN)))
+    table[:, COLUMN["kind"]] = [KINDS.index(kind) for kind in kinds]
+    assert attends(table) is expected

@@ -53,12 +53,6 @@ class Group:
         """All of them, in the order they run."""
         return (self.leader, *self.followers)
 
-    @property
-    def weight(self) -> int:
-        """Elements of the leader's constants."""
-        given = self.leader.inputs
-        return sum(t.elements for number in self.constants if (t := given[number]) is not None)
-
 
 def fused(graph: Graph) -> tuple[Group, ...]:
     """The groups of a graph in the order they run, those of bodies included. Folded operators are in none."""

@@ -34,13 +34,8 @@ ROWS = 2  # made-up rows that a network is quantized with: ranges do not matter 
 _BUILD_LIMIT = 30.0  # seconds
 # Of so many networks, one is loaded in fresh workers for its peak memory, and so is each with larger files, which tell
 # weights apart from what a worker holds anyway.
-_EVERY_MEMORY, _LARGE_BYTES = 2, 15e6
+_EVERY_MEMORY, _LARGE_BYTES = 4, 15e6
 _MEMORY_CALLS = 3  # the peak of a fixed shape is reached in the first
-
-
-def name_of(number: int) -> str:
-    """The name that samples of the drawn network have."""
-    return f"drawn-{number}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ class Builders:
     def build(self, scratch: Path, drawn: Sequence[Drawn]) -> list[Built]:
         """All networks in all their forms; a form that cannot be built is left out."""
         with ThreadPoolExecutor(self._count) as pool:
-            return list(pool.map(lambda one: self._build(scratch / name_of(one.number), one), drawn))
+            return list(pool.map(lambda one: self._build(scratch / one.name, one), drawn))
 
     def _build(self, folder: Path, drawn: Drawn) -> Built:
         import onnx
@@ -130,7 +125,7 @@ class Builders:
             if built is not None:
                 files[runtime, recipe] = (Path(built["path"]), int(built["size_bytes"]))
         whole = Built(drawn, folder, network, inputs, files)
-        if drawn.number % _EVERY_MEMORY == 0 or network.file_bytes > _LARGE_BYTES:
+        if drawn.deep or drawn.number % _EVERY_MEMORY == 0 or network.file_bytes > _LARGE_BYTES:
             return replace(whole, peaks=dict(_peaks(whole, self._machine)))
         return whole
 

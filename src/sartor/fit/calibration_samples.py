@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from sartor.fit.calibration_building import Builders, name_of
+from sartor.fit.calibration_building import Builders
 from sartor.fit.calibration_timing import Timer
 from sartor.machine.device import Machine
 from sartor.machine.samples import Samples
@@ -18,6 +18,7 @@ from sartor.measure.calibration_networks import draw
 
 ROUND = 24  # networks that are built together, and then timed on a machine that does nothing else
 _FIRST = 4
+_EVERY_DEEP = 8  # of so many numbers, one is drawn as deep as published models are, too
 _SLOWER = 1.2  # times what a network took on average so far, that one of the next round may take
 
 
@@ -41,18 +42,21 @@ def collect(samples: Samples, machine: Machine, left: Callable[[], float], watch
         OutputError: the samples cannot be stored.
     """
     known, added = samples.families(), 0
-    numbers = (number for number in count() if name_of(number) not in known)
+    numbers = (number for number in count() if f"drawn-{number}" not in known)
     with TemporaryDirectory(prefix="sartor-") as scratch, Builders(machine) as builders:
         timer = Timer(Path(scratch), machine)
         size = _FIRST  # at first, so that a short calibration has some, and what one takes is known
         while size:
             began = time.monotonic()
-            built = builders.build(Path(scratch), [draw(number) for number in islice(numbers, size)])
+            chosen = list(islice(numbers, size))
+            deep = [draw(number, deep=True) for number in chosen if number % _EVERY_DEEP == 0]
+            built = builders.build(Path(scratch), [*deep, *map(draw, chosen)])
             for one, found in timer.measure(built):
-                samples.keep(name_of(one.drawn.number), one.drawn.family, one.network, found)
-                added += 1
-                watch.tried(f"network {one.drawn.number}, {one.drawn.family}", f"{len(found)} times")
+                samples.keep(one.drawn.name, one.drawn.family, one.network, found)
+                what = "sizes" if one.drawn.deep else "times"
+                watch.tried(f"network {one.drawn.number}, {one.drawn.family}", f"{len(found)} {what}")
                 shutil.rmtree(one.folder)
+            added += len(chosen)
             each = _SLOWER * (time.monotonic() - began) / size
             size = max(0, min(ROUND, int(left() / each)))
     return added

@@ -10,7 +10,7 @@ import numpy as np
 
 from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
-from sartor.fit.calibration_building import ROWS, Built, name_of
+from sartor.fit.calibration_building import ROWS, Built
 from sartor.machine.device import Machine
 from sartor.machine.samples import Sample
 from sartor.measure.latency import load_timed, start_worker
@@ -32,8 +32,11 @@ class Timer:
         self._reference = Reference(scratch / "reference")
 
     def measure(self, networks: Sequence[Built]) -> Iterator[tuple[Built, list[Sample]]]:
-        """Everything that can be measured of each network."""
-        for together in _packs(networks):
+        """Everything that can be measured of each network; deep ones are not timed."""
+        for one in networks:
+            if one.drawn.deep:
+                yield one, [_sample(_Form(one, variant)) for variant in one.variants(self._machine, [1])]
+        for together in _packs([one for one in networks if not one.drawn.deep]):
             loaded = self._loaded_and_timed(together)
             for one in together:
                 yield one, [_sample(form) for form in loaded if form.of is one]
@@ -41,21 +44,23 @@ class Timer:
     def _loaded_and_timed(self, together: Sequence[Built]) -> list[_Form]:
         """Every form of the networks, loaded side by side and timed in passes that go through all of them."""
         forms: list[_Form] = []
+        timed: list[Timed] = []
         worker = self._worker()
         try:
             for one in together:
                 one.feed.open_in(worker, most=ROWS)
                 for variant in one.variants(self._machine, self._threads):
                     try:
-                        name = f"{name_of(one.drawn.number)} {variant.candidate.id}"
+                        name = f"{one.drawn.name} {variant.candidate.id}"
                         loading, call = load_timed(worker, variant, name, _WARM)
                     except CandidateError:  # refused by the runtime
                         if not worker.alive:  # and what was loaded before is lost
                             return self._without(together, one)
                         continue
                     calls = int(np.clip(_ROUND_SECONDS / call, _LEAST_CALLS, _MOST_CALLS))
-                    forms.append(_Form(one, variant, loading, Timed(name, variant.candidate.settings.threads, calls)))
-            found = self._reference.beside(worker, [form.timed for form in forms], _PASSES, _ROUNDS)
+                    forms.append(_Form(one, variant, loading))
+                    timed.append(Timed(name, variant.candidate.settings.threads, calls))
+            found = self._reference.beside(worker, timed, _PASSES, _ROUNDS)
         finally:
             worker.close()
         return [replace(form, found=beside) for form, beside in zip(forms, found, strict=True)]
@@ -81,8 +86,7 @@ class _Form:
 
     of: Built
     variant: Variant
-    loading: float
-    timed: Timed
+    loading: float | None = None
     found: Beside | None = None
 
 
@@ -100,8 +104,12 @@ def _packs(networks: Sequence[Built]) -> Iterator[list[Built]]:
 
 def _sample(form: _Form) -> Sample:
     candidate, found = form.variant.candidate, form.found
-    assert found is not None
-    name, arithmetic, threads = name_of(form.of.drawn.number), arithmetic_of(candidate), candidate.settings.threads
-    times = (found.seconds, found.reference, form.loading)
-    peak = form.of.peaks.get(form.variant.path) if threads == 1 else None
-    return Sample(name, candidate.runtime, arithmetic, threads, *times, form.variant.size_bytes, peak)
+    threads = candidate.settings.threads
+    return Sample(
+        *(form.of.drawn.name, candidate.runtime, arithmetic_of(candidate), threads),
+        seconds=found.seconds if found else None,
+        reference_seconds=found.reference if found else None,
+        load_seconds=form.loading,
+        size_bytes=form.variant.size_bytes,
+        memory_bytes=form.of.peaks.get(form.variant.path) if threads == 1 else None,
+    )

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from sartor.errors import OutputError
 
-_SCHEMA = """
+_LAYOUT = 2  # of the tables; those of an earlier one are made anew
+_SCHEMA = f"""
+PRAGMA user_version = {_LAYOUT};
 CREATE TABLE IF NOT EXISTS network (
     id TEXT PRIMARY KEY, family TEXT NOT NULL, columns INTEGER NOT NULL, groups BLOB NOT NULL,
-    activation_bytes REAL NOT NULL, file_bytes REAL NOT NULL, operators INTEGER NOT NULL, constants INTEGER NOT NULL
+    activation_bytes REAL NOT NULL, file_bytes REAL NOT NULL, folded_bytes REAL NOT NULL,
+    operators INTEGER NOT NULL, constants INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS sample (
     network TEXT NOT NULL, runtime TEXT NOT NULL, version TEXT NOT NULL, arithmetic TEXT NOT NULL,
@@ -42,12 +45,14 @@ class Network:
         groups: (groups, columns), as `plan/outline.py` describes them.
         activation_bytes: the peak of live activations.
         file_bytes: of the ONNX file.
+        folded_bytes: of constants that are gone once what only they decide is computed.
         operators, constants: how many it has.
     """
 
     groups: NDArray[np.float64]
     activation_bytes: float
     file_bytes: float
+    folded_bytes: float
     operators: int
     constants: int
 
@@ -93,6 +98,8 @@ class Samples:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
             self._connection.execute("PRAGMA journal_mode=WAL")
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] < _LAYOUT:
+                self._connection.executescript("DROP TABLE IF EXISTS network; DROP TABLE IF EXISTS sample;")
             self._connection.executescript(_SCHEMA)
 
     def keep(self, name: str, family: str, network: Network, samples: list[Sample]) -> None:
@@ -101,9 +108,10 @@ class Samples:
             self._connection.execute("BEGIN")
             values = (
                 *(name, family, network.groups.shape[1], _packed(network.groups)),
-                *(network.activation_bytes, network.file_bytes, network.operators, network.constants),
+                *(network.activation_bytes, network.file_bytes, network.folded_bytes),
+                *(network.operators, network.constants),
             )
-            self._connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             now = time.time()
             rows = [
                 (
@@ -116,7 +124,7 @@ class Samples:
 
     def networks(self, columns: int) -> dict[str, Network]:
         """Every network by name; those described by other columns, as an earlier release did, are left out."""
-        names = "id, groups, activation_bytes, file_bytes, operators, constants"
+        names = "id, groups, activation_bytes, file_bytes, folded_bytes, operators, constants"
         query = f"SELECT {names} FROM network WHERE columns = ? ORDER BY rowid"
         with self._told():
             found = self._connection.execute(query, (columns,)).fetchall()

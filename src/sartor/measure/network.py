@@ -28,6 +28,7 @@ class Network:
         self.vocabulary = vocabulary
         self.shapes: dict[str, Shape] = {"x": (1, *shape)}
         self.flop = 0.0  # of products, of which most time goes into
+        self.elements = 0  # of constants
         self._nodes: list[Any] = []
         self._weights: list[Any] = []
 
@@ -51,6 +52,7 @@ class Network:
         from onnx import numpy_helper
 
         name = f"w{len(self._weights)}"
+        self.elements += values.size
         self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 

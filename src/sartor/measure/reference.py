@@ -25,7 +25,7 @@ from sartor.runtime.base import Settings
 from sartor.steps.prepared import Prepared
 
 _CHANNELS, _SIDE, _WIDTH, _ROWS = 32, 28, 784, 8
-_CALLS = 8  # the first find caches cold and the other core asleep, which says nothing of neighbours
+_CALLS = 6  # the first find caches cold and the other core asleep, which says nothing of neighbours
 _WARM = 0.05
 
 
@@ -109,7 +109,7 @@ class Reference:
         """Time everything in `passes`, each of which goes through all of it: more passes see more moments.
 
         Args:
-            rounds: of each in a pass, the reference before each of them.
+            rounds: of each in a pass, the reference before them.
 
         Raises:
             CandidateError: the worker died.
@@ -118,8 +118,8 @@ class Reference:
         reference: list[list[float]] = [[] for _ in timed]
         for _ in range(passes):
             for number, one in enumerate(timed):
+                reference[number].append(self._seconds(worker, one.threads))
                 for _ in range(rounds):
-                    reference[number].append(self._seconds(worker, one.threads))
                     start = len(own[number]) * one.calls
                     own[number].append(float(np.median(timed_round(worker, one.name, one.calls, start))))
         return [Beside(min(seconds), min(beside)) for seconds, beside in zip(own, reference, strict=True)]

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.machine.calibration import Hardware
-from sartor.plan.outline import COLUMN, FOLLOWERS, KINDS, OTHERS, PRODUCTS, Outline
+from sartor.plan.outline import COLUMN, CONVOLUTIONS, FOLLOWERS, KINDS, OTHERS, PRODUCTS, Outline
 
 Values = NDArray[np.float64]
 
 _OF_PRODUCTS = ("one", "flop", "in", "packed", "out", "steps")
 _WEIGHTS = ("near", "middle", "far")  # whatever multiplies them, they come the same way
 _OF_OTHERS = ("one", "elements", "far", "costly", "window")
-_AFTER = {"convolution": PRODUCTS[:5], "matrix": PRODUCTS[5:], "other": OTHERS}
+_AFTER = {"convolution": CONVOLUTIONS, "matrix": PRODUCTS[len(CONVOLUTIONS) :], "other": OTHERS}
 CALL = "call"
 NAMES = (
     *(f"{kind}.{name}" for kind in PRODUCTS for name in _OF_PRODUCTS),

@@ -15,11 +15,10 @@ from sartor.machine.calibration import Calibration, Efficiency, Hardware, Record
 from sartor.machine.samples import Network, Sample
 from sartor.plan.efficiency import WEIGHT_BYTES, amount_names, amounts_on, call_seconds, group_seconds
 from sartor.plan.features import features
-from sartor.plan.learn import Example, coefficients_of, learn
+from sartor.plan.learn import Example, coefficients_of, exact_coefficients_of, learn
 from sartor.plan.outline import COLUMN
-from sartor.plan.resources import AMOUNTS as RESOURCES
+from sartor.plan.resources import AMOUNTS, Name, resource_amounts
 from sartor.plan.resources import NAMES as RESOURCE_NAMES
-from sartor.plan.resources import Name, resource_amounts
 
 Values = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
@@ -227,15 +226,16 @@ def _resources(networks: Mapping[str, Network], samples: Sequence[Sample]) -> It
 
 
 def _resource(name: Name, runtime: str, arithmetic: str, known: Sequence[tuple[Network, float]]) -> Resource:
-    table = np.array([resource_amounts(network) for network, _ in known])
+    table = np.array([resource_amounts(name, network) for network, _ in known])
     measured = np.array([value for _, value in known])
     # What is large matters, and tells what a weight takes; what is small, what there is besides.
     worth = np.clip(np.sqrt(measured / np.median(measured)), *_WORTH)
+    learn_from = coefficients_of if name == "load" else exact_coefficients_of
     off = np.zeros(len(known))
     for rest, left_out in _folds(len(known)):
-        found = coefficients_of(table[rest], measured[rest], worth[rest])
+        found = learn_from(table[rest], measured[rest], worth[rest])
         off[left_out] = np.log(measured[left_out] / np.maximum(table[left_out] @ found, _FLOOR))
-    whole = coefficients_of(table, measured, worth)
-    coefficients = {key: float(value) for key, value in zip(RESOURCES, whole, strict=True) if value > 0}
+    whole = learn_from(table, measured, worth)
+    coefficients = {key: float(value) for key, value in zip(AMOUNTS[name], whole, strict=True) if value > 0}
     record = record_of(off, measured, np.array([network.file_bytes for network, _ in known]))
     return Resource(name, runtime, arithmetic, coefficients, record)

@@ -95,8 +95,8 @@ def predict_resource(
     learnt = calibration.resource(name, runtime, arithmetic)
     if learnt is None:
         return None
-    coefficients = np.array([learnt.coefficients.get(amount, 0.0) for amount in AMOUNTS])
-    return with_record(float(resource_amounts(network) @ coefficients), UNITS[name], learnt.record)
+    coefficients = np.array([learnt.coefficients.get(amount, 0.0) for amount in AMOUNTS[name]])
+    return with_record(float(resource_amounts(name, network) @ coefficients), UNITS[name], learnt.record)
 
 
 def predict_start(calibration: Calibration, network: Network, runtime: str, arithmetic: str) -> Figure | None:

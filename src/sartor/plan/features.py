@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.plan.outline import COLUMN, FOLLOWERS, KINDS, Outline
+from sartor.plan.outline import COLUMN, CONVOLUTIONS, FOLLOWERS, KINDS, Outline
 
 _LOGARITHMS = ("batch", "rows", "columns", "depth", "area", "steps", "read", "written", "flop", "weight")
 _PLAIN = ("kind", "stride", "costly", *(f"{name}_count" for name in FOLLOWERS))
@@ -19,7 +19,7 @@ NAMES = (
     "groups of the network",
     "attention without convolutions after it",
 )
-_CONVOLUTIONS = tuple(KINDS.index(kind) for kind in ("convolution", "pointwise", "depthwise", "grouped", "transposed"))
+_CONVOLUTIONS = tuple(KINDS.index(kind) for kind in CONVOLUTIONS)
 _MATRICES = tuple(KINDS.index(kind) for kind in ("dense", "product"))
 _ATTENDING = tuple(KINDS.index(kind) for kind in ("softmax", "attention"))
 _LEAST_MATRICES = 4

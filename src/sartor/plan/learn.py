@@ -33,6 +33,7 @@ _STEPS, _DAMPED = 10, 6  # Gauss-Newton steps, and those that go half the way
 _HUBER = 0.3  # logarithm beyond which a residual counts less
 _MOST = 0.6  # logarithm that one tree may be shown
 _LEAST_SHARE = 1e-3  # of a network's time, below which a group teaches nothing
+_EXACT, _EXACT_SHRINKAGE = 0.02, 1e-3  # relative residual of bytes beyond which one counts less; as above
 _FLOOR = 1e-9  # seconds
 
 
@@ -90,6 +91,31 @@ def coefficients_of(sums: Values, seconds: Values, worth: Values | float = 1.0) 
         new = np.maximum(scaled @ found, _FLOOR)
         predicted = np.sqrt(new * predicted) if 0 < step < _DAMPED else new
     return found / scale
+
+
+def exact_coefficients_of(sums: Values, values: Values, worth: Values) -> Values:
+    """Non-negative coefficients of amounts whose sum hardly varies, such as bytes: relative least squares, reweighted
+    so that what follows another rule does not move the others' (Huber 1964).
+
+    Args:
+        sums: (networks, amounts).
+        values: (networks,), positive.
+        worth: of each network's relative residual.
+    """
+    from scipy.optimize import nnls
+
+    table = sums / values[:, None] * worth[:, None]
+    scale = np.linalg.norm(table, axis=0)
+    scale[scale == 0] = 1.0
+    table, shrink = table / scale, _EXACT_SHRINKAGE * np.eye(sums.shape[1])
+    weight, found = np.ones(len(values)), np.zeros(sums.shape[1])
+    for _ in range(_STEPS):
+        left = np.vstack([table * weight[:, None], shrink])
+        found, _ = nnls(left, np.concatenate([worth * weight, np.zeros(len(shrink))]), maxiter=100_000)
+        off = np.abs(table @ found - worth)
+        weight = np.sqrt(1.0 / np.maximum(1.0, off / max(_EXACT, 1.5 * float(np.median(off)))))
+    exact: Values = found / scale
+    return exact
 
 
 def _typical(ratios: Values) -> Values:

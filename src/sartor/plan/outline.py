@@ -26,6 +26,7 @@ PRODUCTS = (
     "recurrent",
 )
 """Kinds whose time is in multiplications."""
+CONVOLUTIONS, MATRICES = PRODUCTS[:5], PRODUCTS[5:8]
 OTHERS = (
     *("normalisation", "softmax", "elementwise", "reduction", "pooling", "transpose", "movement", "resampling"),
     *("view", "other"),
@@ -43,16 +44,22 @@ COLUMNS = (
     "steps",  # that wait for each other
     *("read", "written"),  # elements of activations
     "flop",
-    "weight",  # elements of constants
+    "weight",  # elements of constants that no group before it has
     "costly",  # 1 where the leader is an expensive function
     *(f"{name}_{what}" for name in FOLLOWERS for what in ("count", "elements")),
 )
+_FOLDED = frozenset({"BatchNormalization"})
 COLUMN = {name: number for number, name in enumerate(COLUMNS)}
 
 
 def outline(graph: Graph) -> Outline:
-    """The groups of a graph, in the order they run."""
-    rows = [_row(group) for group in fused(graph)]
+    """The groups of a graph, in the order they run. A constant that several share counts where it is first used."""
+    return _outlined(fused(graph))
+
+
+def _outlined(groups: Iterable[Group]) -> Outline:
+    seen: set[str] = set()
+    rows = [_row(group, seen) for group in groups]
     return np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))
 
 
@@ -62,8 +69,17 @@ def describe(graph: Graph, file_bytes: float) -> Network:
     Args:
         file_bytes: of its ONNX file.
     """
+    groups = fused(graph)
     counts = len(graph.operators), len(graph.weights)
-    return Network(outline(graph), float(activation_peak(graph)), float(file_bytes), *counts)
+    folded = _folded_bytes(graph, groups)
+    return Network(_outlined(groups), float(activation_peak(graph)), float(file_bytes), folded, *counts)
+
+
+def _folded_bytes(graph: Graph, groups: Iterable[Group]) -> float:
+    """Of constants that only folded operators read, and of normalisations that go into the product before them."""
+    running = (operator for group in groups for operator in group.operators if operator.type not in _FOLDED)
+    read = {t.name for operator in running for t in operator.inputs if t is not None}
+    return float(sum(tensor.size_bytes for tensor in graph.weights if tensor.name not in read))
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class _Sizes:
     steps: float = 0.0
 
 
-def _row(group: Group) -> list[float]:
+def _row(group: Group, seen: set[str]) -> list[float]:
     leader, kind = group.leader, group.kind if group.kind in KINDS else "other"
     given = [t for number, t in enumerate(leader.inputs) if t is not None and number not in group.constants]
     sizes = _sizes(leader, kind)
@@ -91,9 +107,16 @@ def _row(group: Group) -> list[float]:
     return [
         *(float(KINDS.index(kind)), float(group.times), sizes.batch, sizes.rows, sizes.columns, sizes.depth),
         *(sizes.area, sizes.stride, sizes.steps, _elements(given), _elements(leader.outputs)),
-        *(operator_cost(leader).total_flop, float(group.weight), float(leader.type in EXPENSIVE)),
+        *(operator_cost(leader).total_flop, _weight(group, seen), float(leader.type in EXPENSIVE)),
         *followers.values(),
     ]
+
+
+def _weight(group: Group, seen: set[str]) -> float:
+    new = {t.name: t.elements for number in group.constants if (t := group.leader.inputs[number]) is not None}
+    found = sum(elements for name, elements in new.items() if name not in seen)
+    seen.update(new)
+    return float(found)
 
 
 def _elements(tensors: Iterable[Tensor]) -> float:

@@ -2,42 +2,75 @@
 
 Each is a sum of non-negative parts that whole networks teach, as `plan/amounts.py` does for time. What a part costs
 differs with the runtime and arithmetic: OpenVINO writes a line of XML an operator, ONNX Runtime keeps a packed copy of
-each matrix beside the file's.
+each matrix beside the file's, and quantizers leave alone what is not a product where attention dominates.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sartor.machine.samples import Network
-from sartor.plan.outline import COLUMN, KINDS, PRODUCTS
+from sartor.plan.features import attends
+from sartor.plan.outline import COLUMN, CONVOLUTIONS, FOLLOWERS, KINDS, MATRICES, PRODUCTS, Outline
 
 Name = Literal["load", "size", "memory"]
 NAMES: tuple[Name, ...] = ("load", "size", "memory")
-_WEIGHTS = {
-    # Packed anew by runtimes, quantized or left alone kind by kind.
-    "convolution weights": ("convolution", "pointwise", "depthwise", "grouped", "transposed"),
-    "dense weights": ("dense", "product", "attention"),
-    "recurrent weights": ("recurrent",),
-    "gathered weights": ("movement",),
+_ELEMENT = 4.0  # bytes of a weight in the ONNX file
+
+_COMMON = ("one", "operators", "constants", "groups", "groups beside attention")
+_WEIGHTS = ("convolution weights", "dense weights", "recurrent weights", "gathered weights", "other weights")
+AMOUNTS: Mapping[Name, tuple[str, ...]] = {
+    "load": (*_COMMON, *_WEIGHTS, "activations"),
+    "size": (
+        *(*_COMMON, "products", *_WEIGHTS, "convolution weights beside attention", "depthwise weights"),
+        *("channels of convolutions", "channels of matrices", "text", "folded"),
+    ),
+    "memory": (*_COMMON, *_WEIGHTS, "largest weight", "activations"),
 }
-AMOUNTS = (
-    *("one", "groups", "products", "operators", "constants"),
-    *(*_WEIGHTS, "other weights", "activations", "file"),
-)
+"""What each resource is a sum over. Weights are counted in elements; activations, text and what is folded in bytes."""
 
 
-def resource_amounts(network: Network) -> NDArray[np.float64]:
-    """(len(AMOUNTS),): how many groups, products, operators and constants; weights in elements; activations and the
-    ONNX file in bytes."""
-    kinds = network.groups[:, COLUMN["kind"]].astype(int)
-    weights = network.groups[:, COLUMN["weight"]]
-    places = [np.isin(kinds, [KINDS.index(kind) for kind in chosen]) for chosen in _WEIGHTS.values()]
-    sums = [float(weights[place].sum()) for place in places]
-    products = np.isin(kinds, [KINDS.index(kind) for kind in PRODUCTS])
-    counts = (len(kinds), products.sum(), network.operators, network.constants)
-    rest = float(weights.sum()) - sum(sums)
-    return np.array([1.0, *map(float, counts), *sums, rest, network.activation_bytes, network.file_bytes])
+def resource_amounts(name: Name, network: Network) -> NDArray[np.float64]:
+    """(len(AMOUNTS[name]),): how much the network has of each."""
+    known = _amounts(network)
+    return np.array([known[amount] for amount in AMOUNTS[name]])
+
+
+def _amounts(network: Network) -> dict[str, float]:
+    groups = network.groups
+    weights = groups[:, COLUMN["weight"]]
+    attending, elements = attends(groups), float(weights.sum())
+    convolutions, depthwise, matrices = (_of(groups, kinds) for kinds in (CONVOLUTIONS, ("depthwise",), MATRICES))
+    with_weights = _of(groups, PRODUCTS) & (weights > 0)
+    channels = groups[:, COLUMN["batch"]] * groups[:, COLUMN["columns"]] * with_weights
+    followers = sum(float(groups[:, COLUMN[f"{name}_count"]].sum()) for name in FOLLOWERS)
+    beside = "convolution weights beside attention"  # what quantizers leave alone there
+    found = {
+        "one": 1.0,
+        "operators": float(network.operators),
+        "constants": float(network.constants),
+        "groups beside attention" if attending else "groups": len(groups) + followers,
+        "products": float(with_weights.sum()),
+        beside if attending else "convolution weights": float(weights[convolutions & ~depthwise].sum()),
+        "depthwise weights": float(weights[depthwise].sum()),
+        "dense weights": float(weights[matrices].sum()),
+        "recurrent weights": float(weights[_of(groups, ("recurrent",))].sum()),
+        "gathered weights": float(weights[_of(groups, ("movement",))].sum()),
+        "channels of convolutions": float(channels[~matrices].sum()),
+        "channels of matrices": float(channels[matrices].sum()),
+        "text": max(0.0, network.file_bytes - network.folded_bytes - _ELEMENT * elements),
+        "folded": network.folded_bytes,
+        "largest weight": float(weights.max(initial=0.0)),
+        "activations": network.activation_bytes,
+    }
+    counted = (*_WEIGHTS, beside, "depthwise weights")
+    found["other weights"] = elements - sum(found.get(name, 0.0) for name in counted)
+    return dict.fromkeys({amount for amounts in AMOUNTS.values() for amount in amounts}, 0.0) | found
+
+
+def _of(groups: Outline, kinds: tuple[str, ...]) -> NDArray[np.bool_]:
+    return np.isin(groups[:, COLUMN["kind"]].astype(int), [KINDS.index(kind) for kind in kinds])

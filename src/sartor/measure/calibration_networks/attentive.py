@@ -70,7 +70,7 @@ def encoder(dice: Dice) -> tuple[Network, str]:
         after = net.plus(net.dense(net.act(net.dense(inner, ratio * width), act), width), out)
         return after if before else net.layer_norm(after)
 
-    return net, grow(net, x, dice.flop(), block, 6)
+    return net, grow(dice, net, x, dice.flop(), block, 6)
 
 
 def decoder(dice: Dice) -> tuple[Network, str]:
@@ -125,7 +125,7 @@ def decoder(dice: Dice) -> tuple[Network, str]:
         up = net.times(up, net.dense(inner, wide, bias=False)) if gated else up
         return net.plus(x, net.dense(up, width, bias=False))
 
-    return net, grow(net, net.embed("x", rows, width), dice.flop(), block, 4)
+    return net, grow(dice, net, net.embed("x", rows, width), dice.flop(), block, 4)
 
 
 def windows(dice: Dice) -> tuple[Network, str]:
@@ -151,7 +151,7 @@ def windows(dice: Dice) -> tuple[Network, str]:
         inner = net.act(net.dense(net.layer_norm(x), 4 * width), act)
         return net.plus(x, net.dense(inner, width))
 
-    return net, grow(net, "x", dice.flop(), block, 4)
+    return net, grow(dice, net, "x", dice.flop(), block, 4)
 
 
 def hybrid(dice: Dice) -> tuple[Network, str]:
@@ -179,4 +179,4 @@ def hybrid(dice: Dice) -> tuple[Network, str]:
         out = net.plus(net.dense(net.act(wide, act), width), out)
         return net.reshape(net.transpose(out, (0, 2, 1)), (width, side, side))
 
-    return net, grow(net, "x", dice.flop(), block, 3)
+    return net, grow(dice, net, "x", dice.flop(), block, 3)

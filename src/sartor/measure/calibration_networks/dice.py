@@ -13,16 +13,22 @@ from sartor.measure.network import Network
 Item = TypeVar("Item")
 MOST_FLOP = 1.2e9
 """Of one network; seconds of a calibration are better spent on many."""
+_MOST_ELEMENTS = 3e7  # weights of a deep network
 _SIZES = (7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112)
 ACTIVATIONS = ("relu", "relu", "relu", "silu", "silu", "relu6", "hardswish", "gelu", "gelu", "erf", "none", "leaky")
 FEED_FORWARD = ("gelu", "gelu", "gelu", "erf", "gelu-tanh", "relu", "silu")
 
 
 class Dice:
-    """Choices of one network."""
+    """Choices of one network.
 
-    def __init__(self, number: int) -> None:
+    Args:
+        depth: times as many blocks, and as much to compute, as usual.
+    """
+
+    def __init__(self, number: int, depth: int = 1) -> None:
         self._random = np.random.default_rng([number, 4])
+        self.depth = depth
 
     def one(self, *items: Item) -> Item:
         return items[int(self._random.integers(len(items)))]
@@ -44,7 +50,7 @@ class Dice:
 
     def flop(self) -> float:
         """How large this network may become."""
-        return math.exp(self._random.uniform(math.log(3e7), math.log(MOST_FLOP)))
+        return self.depth * math.exp(self._random.uniform(math.log(3e7), math.log(MOST_FLOP)))
 
 
 Family = Callable[[Dice], tuple[Network, str]]
@@ -58,9 +64,10 @@ def image(dice: Dice, low: float = 8, high: float = 512) -> tuple[Network, str]:
     return Network((channels, height, size)), "x"
 
 
-def grow(network: Network, x: str, most: float, block: Callable[[str], str], blocks: int = 8) -> str:
-    for _ in range(blocks):
+def grow(dice: Dice, network: Network, x: str, most: float, block: Callable[[str], str], blocks: int = 8) -> str:
+    """Add block after block, until there are enough or they compute or hold enough."""
+    for _ in range(blocks * dice.depth):
         x = block(x)
-        if network.flop > most:
+        if network.flop > most or (dice.depth > 1 and network.elements > _MOST_ELEMENTS):
             break
     return x

@@ -26,6 +26,7 @@ from sartor.measure.network import Shape
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_DEPTH = 8
 _SEVERAL_ROWS, _MOST_ROWS = 0.25, 16.0  # a call: how often, and how many
 
 
@@ -38,6 +39,7 @@ class Drawn:
         shape: of one row of its input.
         vocabulary: above 0 the input is whole numbers below it.
         batch: rows of a call.
+        deep: not to be timed, only loaded.
     """
 
     number: int
@@ -46,6 +48,12 @@ class Drawn:
     shape: Shape
     vocabulary: int
     batch: int
+    deep: bool = False
+
+    @property
+    def name(self) -> str:
+        """What samples of it are kept under."""
+        return f"drawn-{self.number}{'-deep' if self.deep else ''}"
 
 
 # How often each is drawn: by how many published architectures live of it.
@@ -70,13 +78,17 @@ FAMILIES: tuple[tuple[str, Family, int], ...] = (
 )
 
 
-def draw(number: int) -> Drawn:
-    """The network with this number; neighbouring numbers are of different families."""
+def draw(number: int, *, deep: bool = False) -> Drawn:
+    """The network with this number; neighbouring numbers are of different families.
+
+    Args:
+        deep: as deep as published models are, which takes too long to time but tells what they need of memory.
+    """
     turns = [index for index, (_, _, times) in enumerate(FAMILIES) for _ in range(times)]
     order = np.random.default_rng([number // len(turns), 9]).permutation(len(turns))
     name, family, _ = FAMILIES[turns[order[number % len(turns)]]]
-    dice = Dice(number)
+    dice = Dice(number, _DEPTH if deep else 1)
     network, output = family(dice)
     most = int(min(_MOST_ROWS, MOST_FLOP / max(1.0, network.flop)))
-    batch = dice.between(2, most) if most > 2 and dice.chance(_SEVERAL_ROWS) else 1
-    return Drawn(number, name, network.model(output), network.shapes["x"][1:], network.vocabulary, batch)
+    batch = dice.between(2, most) if most > 2 and not deep and dice.chance(_SEVERAL_ROWS) else 1
+    return Drawn(number, name, network.model(output), network.shapes["x"][1:], network.vocabulary, batch, deep)

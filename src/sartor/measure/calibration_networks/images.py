@@ -19,7 +19,7 @@ def convolutions(dice: Dice) -> tuple[Network, str]:
         out = net.conv(x, channels, kernel, stride)
         return net.act(net.plus(out, x) if residual else out, act)
 
-    return net, grow(net, x, dice.flop(), block)
+    return net, grow(dice, net, x, dice.flop(), block)
 
 
 def bottleneck(dice: Dice) -> tuple[Network, str]:
@@ -43,7 +43,7 @@ def bottleneck(dice: Dice) -> tuple[Network, str]:
             out = net.conv(out, min(1024, 2 * channels), dice.one(1, 3), 2)
         return out
 
-    return net, grow(net, x, dice.flop(), block)
+    return net, grow(dice, net, x, dice.flop(), block)
 
 
 def _excite(net: Network, x: str, dice: Dice) -> str:
@@ -71,7 +71,7 @@ def inverted(dice: Dice) -> tuple[Network, str]:
         out = net.conv(inner, channels if stride == 1 else dice.channels(channels, 2 * channels), 1)
         return net.plus(out, x) if stride == 1 else out
 
-    return net, grow(net, x, 0.5 * dice.flop(), block)
+    return net, grow(dice, net, x, 0.5 * dice.flop(), block)
 
 
 def separable(dice: Dice) -> tuple[Network, str]:
@@ -87,7 +87,7 @@ def separable(dice: Dice) -> tuple[Network, str]:
         apart = groups if channels % groups == 0 and wide % groups == 0 else 1
         return net.act(net.conv(x, wide, 1, 1, apart), act)
 
-    return net, grow(net, x, 0.5 * dice.flop(), block)
+    return net, grow(dice, net, x, 0.5 * dice.flop(), block)
 
 
 def channels_last(dice: Dice) -> tuple[Network, str]:
@@ -104,7 +104,7 @@ def channels_last(dice: Dice) -> tuple[Network, str]:
         inner = net.times(net.dense(inner, channels), net.weight((channels,)))
         return net.plus(net.transpose(inner, (0, 3, 1, 2)), x)
 
-    return net, grow(net, x, dice.flop(), block)
+    return net, grow(dice, net, x, dice.flop(), block)
 
 
 def _response_norm(net: Network, x: str) -> str:
@@ -133,7 +133,7 @@ def stem(dice: Dice) -> tuple[Network, str]:
     def block(x: str) -> str:
         return net.act(net.conv(x, dice.channels(16, 128), 3, dice.one(1, 1, 2)), act)
 
-    return net, grow(net, x, 0.5 * dice.flop(), block, 3)
+    return net, grow(dice, net, x, 0.5 * dice.flop(), block, 3)
 
 
 def branches(dice: Dice) -> tuple[Network, str]:
@@ -159,7 +159,7 @@ def branches(dice: Dice) -> tuple[Network, str]:
             net.conv(net.concat([large, side], 1) if dice.chance(0.5) else net.plus(large, side), width), act
         )
 
-    return net, grow(net, x, dice.flop(), block, 6)
+    return net, grow(dice, net, x, dice.flop(), block, 6)
 
 
 def pooled(dice: Dice) -> tuple[Network, str]:
@@ -182,4 +182,4 @@ def pooled(dice: Dice) -> tuple[Network, str]:
         inner = net.act(net.conv(normed(x), dice.one(2, 4) * channels, 1), act)
         return net.plus(x, scale(net.conv(inner, channels, 1)))
 
-    return net, grow(net, x, dice.flop(), block, 5)
+    return net, grow(dice, net, x, dice.flop(), block, 5)

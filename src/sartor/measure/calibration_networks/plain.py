@@ -20,7 +20,7 @@ def perceptron(dice: Dice) -> tuple[Network, str]:
         size = width if dice.chance(0.6) else dice.between(16, width)
         return net.act(net.dense(x, size) if rows > 1 or dice.chance(0.5) else net.head(x, size), act)
 
-    return net, grow(net, "x", most, block, 6)
+    return net, grow(dice, net, "x", most, block, 6)
 
 
 def mixer(dice: Dice) -> tuple[Network, str]:
@@ -39,7 +39,7 @@ def mixer(dice: Dice) -> tuple[Network, str]:
         gate = net.softmax(net.dense(inner, width)) if dice.chance(0.3) else ""
         return net.plus(net.times(inner, gate) if gate else inner, x)
 
-    return net, grow(net, "x", dice.flop(), block, 4)
+    return net, grow(dice, net, "x", dice.flop(), block, 4)
 
 
 def elements(dice: Dice) -> tuple[Network, str]:

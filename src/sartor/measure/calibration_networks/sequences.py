@@ -15,7 +15,7 @@ def recurrent(dice: Dice) -> tuple[Network, str]:
     def block(x: str) -> str:
         return net.recurrent(x, kind, width, both)
 
-    x = grow(net, x, 0.5 * dice.flop(), block, dice.one(1, 2, 2, 3))
+    x = grow(dice, net, x, 0.5 * dice.flop(), block, dice.one(1, 2, 2, 3))
     return net, net.dense(x, dice.between(8, 256))
 
 
@@ -46,7 +46,7 @@ def sound(dice: Dice) -> tuple[Network, str]:
             x = net.transpose(net.layer_norm(net.transpose(x, (0, 2, 1))), (0, 2, 1))
         return net.act(x, act)
 
-    x = grow(net, x, dice.flop(), block, 6)
+    x = grow(dice, net, x, dice.flop(), block, 6)
     if dice.chance(0.4):  # the convolution module of a Conformer
         wide = net.conv(x, 2 * width, 1)
         gate = net.act(net.slice(wide, 1, width, 2 * width), "sigmoid")
