@@ -79,7 +79,7 @@ def test_what_constants_decide_and_what_quantizes_is_folded(tmp_path: Path) -> N
 
     (group,) = fused(capture(file))
 
-    assert (group.kind, group.weight) == ("dense", 40)
+    assert (group.kind, group.constants) == ("dense", (1,))
     assert [operator.type for operator in group.followers] == ["Relu"]
 
 

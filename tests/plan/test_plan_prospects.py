@@ -32,7 +32,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 def with_int8(gain: float) -> Calibration:
     """int8 in OpenVINO is `gain` times as fast as f32 there, and is off where that is off."""
-    plain = learnt()
+    plain = learnt(spread=0.2)  # what a network is off by in all runtimes outweighs the rest
     kept = [number for number, one in enumerate(plain.efficiencies) if one.runtime == "openvino"]
     narrow = tuple(
         replace(

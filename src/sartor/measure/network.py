@@ -22,10 +22,16 @@ class Network:
 
     Weights repeat a pool of random numbers, for how fast a network runs does not depend on them; they are scaled so
     that activations keep their size. The first dimension, the batch, is free in the file.
+
+    Args:
+        shape: of a row.
+        vocabulary: above 0 the input is whole numbers below it.
+        normalises: convolutions end in a batch normalisation in place of a bias, as exporters leave them.
     """
 
-    def __init__(self, shape: Shape, vocabulary: int = 0) -> None:
+    def __init__(self, shape: Shape, vocabulary: int = 0, *, normalises: bool = False) -> None:
         self.vocabulary = vocabulary
+        self._normalises = normalises
         self.shapes: dict[str, Shape] = {"x": (1, *shape)}
         self.flop = 0.0  # of products, of which most time goes into
         self.elements = 0  # of constants
@@ -67,7 +73,7 @@ class Network:
     # Products -----------------------------------------------------------------------------------------------------
 
     def conv(self, x: str, channels: int, kernel: int | Shape = 3, stride: int = 1, groups: int = 1) -> str:
-        """A convolution in one or two dimensions with a bias, padded to keep its size."""
+        """A convolution in one or two dimensions with a bias or a normalisation, padded to keep its size."""
         _, depth, *space = self.shapes[x]
         kernels = (kernel,) * len(space) if isinstance(kernel, int) else kernel
         kernels = tuple(min(k, s) for k, s in zip(kernels, space, strict=True))
@@ -75,13 +81,15 @@ class Network:
         pads = [(k - 1) // 2 for k in kernels] + [k // 2 for k in kernels]
         out = [-(-size // stride) for size in space]
         self.flop += 2.0 * channels * math.prod(out) * depth // groups * math.prod(kernels)
-        return self.add(
-            *("Conv", [x, weight, self.weight((channels,), 100)], (1, channels, *out)),
+        bias = [] if self._normalises else [self.weight((channels,), 100)]
+        made = self.add(
+            *("Conv", [x, weight, *bias], (1, channels, *out)),
             strides=[stride] * len(space),
             pads=pads,
             group=groups,
             kernel_shape=list(kernels),
         )
+        return self.batch_norm(made) if self._normalises else made
 
     def transposed(self, x: str, channels: int, stride: int = 2) -> str:
         """A transposed convolution with kernels as large as its stride."""

@@ -76,10 +76,22 @@ def describe(graph: Graph, file_bytes: float) -> Network:
 
 
 def _folded_bytes(graph: Graph, groups: Iterable[Group]) -> float:
-    """Of constants that only folded operators read, and of normalisations that go into the product before them."""
-    running = (operator for group in groups for operator in group.operators if operator.type not in _FOLDED)
-    read = {t.name for operator in running for t in operator.inputs if t is not None}
-    return float(sum(tensor.size_bytes for tensor in graph.weights if tensor.name not in read))
+    """Of constants that only folded operators read, and of normalisations that go into the product before them, less
+    what folding leaves in their place."""
+    stored = {tensor.name: tensor for tensor in graph.weights}
+    read: dict[str, Tensor] = {}
+    for group in groups:
+        for operator in group.operators:
+            if operator.type not in _FOLDED:
+                read |= {t.name: t for t in operator.inputs if t is not None}
+    computed = {
+        t.name: t
+        for group in groups
+        for number in group.constants
+        if (t := group.leader.inputs[number]) is not None and t.name not in stored
+    }
+    gone = sum(tensor.size_bytes for name, tensor in stored.items() if name not in read)
+    return float(gone - sum(tensor.size_bytes for tensor in computed.values()))
 
 
 @dataclass(frozen=True)

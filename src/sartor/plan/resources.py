@@ -29,7 +29,7 @@ AMOUNTS: Mapping[Name, tuple[str, ...]] = {
         *(*_COMMON, "products", *_WEIGHTS, "convolution weights beside attention", "depthwise weights"),
         *("channels of convolutions", "channels of matrices", "text", "folded"),
     ),
-    "memory": (*_COMMON, *_WEIGHTS, "largest weight", "activations"),
+    "memory": ("one", "operators", *_WEIGHTS, "activations"),  # more of them did not predict others any better
 }
 """What each resource is a sum over. Weights are counted in elements; activations, text and what is folded in bytes."""
 
@@ -62,9 +62,8 @@ def _amounts(network: Network) -> dict[str, float]:
         "gathered weights": float(weights[_of(groups, ("movement",))].sum()),
         "channels of convolutions": float(channels[~matrices].sum()),
         "channels of matrices": float(channels[matrices].sum()),
-        "text": max(0.0, network.file_bytes - network.folded_bytes - _ELEMENT * elements),
+        "text": network.file_bytes - network.folded_bytes - _ELEMENT * elements,
         "folded": network.folded_bytes,
-        "largest weight": float(weights.max(initial=0.0)),
         "activations": network.activation_bytes,
     }
     counted = (*_WEIGHTS, beside, "depthwise weights")

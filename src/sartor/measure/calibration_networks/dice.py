@@ -61,7 +61,7 @@ def image(dice: Dice, low: float = 8, high: float = 512) -> tuple[Network, str]:
     size = dice.of(_SIZES)
     channels = dice.channels(low, min(high, max(16.0, 2e4 / size)))
     height = size if dice.chance(0.8) else dice.of(_SIZES)
-    return Network((channels, height, size)), "x"
+    return Network((channels, height, size), normalises=dice.chance(0.35)), "x"
 
 
 def grow(dice: Dice, network: Network, x: str, most: float, block: Callable[[str], str], blocks: int = 8) -> str:
