@@ -173,7 +173,7 @@ def _loaded(worker: Child, key: Key, variant: Variant) -> Timed:
 
 
 def _fresh(variant: Variant, feed: Feed) -> tuple[float, float]:
-    """Seconds from the start of a process to its first answer, and its peak of memory after as many as fit in half a second."""
+    """Seconds from the start of a process to its first answer, and its peak of memory half a second of calls later."""
     begin = time.perf_counter()
     with start_worker(feed, most=4) as worker:
         _, call = load_timed(worker, variant, "it", 0.0)

@@ -130,3 +130,18 @@ def test_a_chance_is_a_probability_and_falls_with_the_time() -> None:
     assert chances == sorted(chances)
     assert chances[2] == pytest.approx(0.5)
     assert all(0 <= chance <= 1 for chance in chances)
+
+
+def test_what_cannot_be_faster_than_one_that_is_sure_is_not_built() -> None:
+    other = candidate("onnxruntime", threads=2, recipe=INT8)
+    believed = belief({TWO: 2.0, QUANTIZED: 0.5, other: 0.9}).after(TWO, 2.0).after(QUANTIZED, 0.5)
+    timed = {TWO: 2.0, QUANTIZED: 0.5}
+    assert chosen(choose(believed, [other], timed, SPEED)) == other, "its quality may be the only one that holds"
+    found = choose(believed, [other], timed, SPEED, sure=0.5)
+    assert found.candidate is None
+    assert "one that is almost sure to be proved took 500 ms" in found.dropped[other.id]
+
+
+def test_the_model_as_it_is_is_timed_however_sure_another_is() -> None:
+    believed = belief({ONE: 4.0, TWO: 2.0, QUANTIZED: 0.5}).after(QUANTIZED, 0.5)
+    assert chosen(choose(believed, [ONE, TWO], {QUANTIZED: 0.5}, SPEED, sure=0.5)) == TWO

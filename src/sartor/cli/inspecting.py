@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-
-from sartor.cli.running import print_json
+from sartor.cli.running import print_json, wide_console
 from sartor.cost.graph import Graph
 from sartor.cost.precision import PRECISIONS
 from sartor.cost.transformer import Transformer
@@ -18,7 +16,6 @@ from sartor.machine.calibration import Calibration
 from sartor.plan.inspection import Inspection, Target
 
 _LENGTH = 1024  # tokens of a language model's prompt, where nothing is said
-_PIPED_WIDTH = 110  # characters: what is piped has no edge
 _NUMBER = re.compile(r"\d+")
 _SHAPE = re.compile(r"\d+(x\d+)*")
 _UNCALIBRATED = "times are the roofline's; `sartor probe --calibrate` learns this machine's own, in minutes"
@@ -83,9 +80,7 @@ def inspect_models(model: str, asked: Asked, *, top: int, output: Path | None, a
         return 0
     from sartor.report.inspect_terminal import print_inspections
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _PIPED_WIDTH)
+    console = wide_console()
     print_inspections(console, found, top)
     if output is not None:
         console.print(f"Page: {output}", soft_wrap=True, markup=False, highlight=False)

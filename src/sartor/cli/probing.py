@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sartor.cli.running import print_json
+from sartor.cli.running import print_json, wide_console
 from sartor.errors import InputError, OutputError
 from sartor.machine.calibration_file import calibration_path
 from sartor.machine.device import this_machine
@@ -30,7 +30,7 @@ def probe_machine(*, quick: bool, fresh: bool, replace: bool, as_json: bool) -> 
     """
     from sartor.measure.probe import runtime_versions
 
-    machine, console = this_machine(), Console(stderr=True)
+    machine, console = this_machine(), wide_console(stderr=True)
     found = find_profile(machine, runtime_versions())
     stored = found.profile
     if stored is not None and not fresh and (quick or not stored.quick):
@@ -55,7 +55,7 @@ def calibrate_machine(given: str, *, quick: bool, fresh: bool, as_json: bool) ->
     from sartor.measure.probe import runtime_versions
 
     seconds = _seconds(given)
-    machine, console = this_machine(), Console(stderr=True)
+    machine, console = this_machine(), wide_console(stderr=True)
     profile = find_profile(machine, runtime_versions()).profile
     if profile is None:
         check_writable(machine)

@@ -17,6 +17,8 @@ from sartor.need import Need
 from sartor.report.summary import limits_table, print_summary
 from sartor.report.terminal import LiveTerminal, PlainTerminal
 
+_PIPED_WIDTH = 110  # characters: what is piped has no edge
+
 
 @contextlib.contextmanager
 def _watching(console: Console, need: Need) -> Iterator[Watch]:
@@ -39,6 +41,14 @@ def fit_need(need: Need, output: Path, base: Path, *, fresh: bool, as_json: bool
     if as_json:
         print_json(result.values)
     return EXIT_CODES[result.outcome]
+
+
+def wide_console(*, stderr: bool = False) -> Console:
+    """A console whose tables are not cut where they are piped."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_WIDTH)
+    return console
 
 
 def print_json(values: dict[str, Any]) -> None:

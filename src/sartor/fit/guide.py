@@ -8,9 +8,11 @@ from sartor.bundle.values import Variant
 from sartor.fit.board import Board
 from sartor.plan.belief import Belief
 from sartor.plan.candidates import Candidate
-from sartor.plan.order import Asked, choose
+from sartor.plan.order import Asked, answers_of, choose
 
 FileOf = Callable[[Candidate, list[str]], Variant | None]
+Judge = Callable[[str], bool]
+"""Reads the answers of a candidate that was timed; whether its quality will almost certainly be proved."""
 
 
 class Guide:
@@ -18,12 +20,16 @@ class Guide:
 
     Args:
         twins: each candidate with the ids of those whose speed its own stands for.
+        judge: asked of each compressed file once it was timed; None where its weights are not final.
     """
 
-    def __init__(self, belief: Belief, twins: Mapping[Candidate, list[str]], asked: Asked) -> None:
-        self._belief, self._twins, self._asked = belief, twins, asked
+    def __init__(
+        self, belief: Belief, twins: Mapping[Candidate, list[str]], asked: Asked, judge: Judge | None = None
+    ) -> None:
+        self._belief, self._twins, self._asked, self._judge = belief, twins, asked, judge
         self._timed: dict[Candidate, float] = {}
         self._left_out: list[Candidate] = []
+        self._verdicts: dict[str, bool] = {}
 
     def learn(self, candidate: Candidate, seconds: float) -> None:
         """A candidate was timed."""
@@ -35,7 +41,7 @@ class Guide:
         """The files to time. What the calibration does not know comes last, in its order."""
         waiting = [one for one in self._twins if one in self._belief]
         while waiting := [one for one in waiting if _alive(board, self._twins[one])]:
-            choice = choose(self._belief, waiting, self._timed, self._asked)
+            choice = choose(self._belief, waiting, self._timed, self._asked, self._sure())
             for one in [one for one in waiting if one.id in choice.dropped]:
                 self._leave_out(board, one, choice.dropped[one.id])
                 waiting.remove(one)
@@ -43,6 +49,7 @@ class Guide:
                 break
             waiting.remove(choice.candidate)
             yield from self._file(choice.candidate, file_of)
+            self._read(choice.candidate)
         for one in self._twins:
             if one not in self._belief and _alive(board, self._twins[one]):
                 yield from self._file(one, file_of)
@@ -53,6 +60,16 @@ class Guide:
             for name in self._twins[one]:
                 board.update(name, status="planned", why="")
             yield from self._file(one, file_of)
+
+    def _read(self, candidate: Candidate) -> None:
+        """Judge a compressed file when it has been timed for the first time."""
+        answers = answers_of(candidate)
+        if self._judge and answers and candidate in self._timed and answers not in self._verdicts:
+            self._verdicts[answers] = self._judge(candidate.id)
+
+    def _sure(self) -> float | None:
+        sure = (seconds for one, seconds in self._timed.items() if self._verdicts.get(answers_of(one)))
+        return min(sure, default=None)
 
     def _file(self, candidate: Candidate, file_of: FileOf) -> Iterator[Variant]:
         variant = file_of(candidate, self._twins[candidate])

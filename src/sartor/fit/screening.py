@@ -14,7 +14,7 @@ from sartor.compress.applicable import recipes
 from sartor.errors import CandidateError
 from sartor.fit.board import UNTRIED, Board, Standing
 from sartor.fit.finals import expected_seconds
-from sartor.fit.guide import Guide
+from sartor.fit.guide import Guide, Judge
 from sartor.fit.prediction import belief_of
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import excluded_by
@@ -51,7 +51,12 @@ def feed_for(run: Run, source: Source, split: str) -> Feed:
 
 
 def screen_source(
-    run: Run, board: Board, source: Source, standings: Sequence[Standing], goes_on: Callable[[], bool]
+    run: Run,
+    board: Board,
+    source: Source,
+    standings: Sequence[Standing],
+    goes_on: Callable[[], bool],
+    judge: Judge | None = None,
 ) -> None:
     """Build and time the candidates of one model; every result lands on the board.
 
@@ -60,6 +65,8 @@ def screen_source(
 
     Args:
         goes_on: whether there is time for another; the uncompressed model is built whatever it says.
+        judge: reads the answers of a file that was timed, where weights are final; what cannot be faster than one that
+            is almost sure to be proved need not be built.
     """
     twins: dict[Candidate, list[str]] = {}
     for standing in standings:
@@ -68,7 +75,7 @@ def screen_source(
     if belief is not None:
         _predict(board, twins, belief)
     if belief is not None and not run.exhaustive:
-        _screen_guided(run, board, source, standings, twins, belief, goes_on)
+        _screen_guided(run, board, source, standings, (twins, belief, judge), goes_on)
     else:
         _screen_every(run, board, source, standings, goes_on)
     for standing in standings:
@@ -86,18 +93,17 @@ def _screen_guided(
     board: Board,
     source: Source,
     standings: Sequence[Standing],
-    twins: Mapping[Candidate, list[str]],
-    belief: Belief,
+    guided: tuple[Mapping[Candidate, list[str]], Belief, Judge | None],
     goes_on: Callable[[], bool],
 ) -> None:
-    asked = _asked(run)
+    (twins, belief, judge), asked = guided, _asked(run)
     files = _Files(run, board, source)
     if not asked.speed_only:  # sizes count, and only files have them
         files.built = _build_files(run, board, source, standings, goes_on)
     reference = files.reference()
     if reference is None:
         return
-    guide = Guide(belief, twins, asked)
+    guide = Guide(belief, twins, asked, judge if asked.speed_only else None)
     _screen_all(run, board, source, reference, guide.turns(board, files.of), twins, guide.learn, goes_on)
     batch = run.need.workload.batch
     alive = [name for ids in twins.values() for name in ids if board[name].alive and board[name].seconds is not None]

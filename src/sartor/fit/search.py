@@ -15,6 +15,7 @@ from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import UNTRIED, Board, Standing
 from sartor.fit.candidates import candidates_of
+from sartor.fit.guide import Judge
 from sartor.fit.inputs import trains
 from sartor.fit.racing import race_candidate, read_split
 from sartor.fit.run import Run
@@ -108,7 +109,22 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
         plan = candidates_of(model.name, source.rows, run.need.workload.batch, run.machine, compressed)
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
-        screen_source(run, board, source, mine, goes_on)
+        # Of several models the most accurate is what others are compared with, and that is not known yet.
+        final = source.trained and len(models) == 1
+        screen_source(run, board, source, mine, goes_on, _judge(search, source) if final else None)
+
+
+def _judge(search: Search, source: Source) -> Judge:
+    def sure(candidate_id: str) -> bool:
+        try:
+            if not search.baseline:
+                _read_baseline(search, source)
+        except CandidateError:
+            return False  # said where the model is finished
+        _race(search, source, search.board[candidate_id])
+        return search.board[candidate_id].safe
+
+    return sure
 
 
 def potential(search: Search, model: str) -> float:
@@ -226,7 +242,7 @@ def race_model(search: Search, source: Source) -> None:
             board.reject(standing.id, UNTRIED)
         elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
-        elif standing.id != fallback and (better := _sure(search, standing)):
+        elif standing.id != fallback and standing.seen is None and (better := _sure(search, standing)):
             board.reject(standing.id, f"{better.candidate.label} is no slower and almost sure to be proved")
         else:
             _race(search, source, standing)

@@ -16,6 +16,7 @@ CLOSE = 0.98
 """Of the best time so far, above which a faster setting of the same file is no gain worth a look."""
 SLOWER = 1.1
 """A compressed candidate this much slower than the uncompressed model is not worth reading."""
+_SURE = "one that is almost sure to be proved"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,13 @@ class Asked:
     limit: str = ""
 
 
-def choose(belief: Belief, waiting: Sequence[Candidate], timed: Mapping[Candidate, float], asked: Asked) -> Choice:
+def choose(
+    belief: Belief,
+    waiting: Sequence[Candidate],
+    timed: Mapping[Candidate, float],
+    asked: Asked,
+    sure: float | None = None,
+) -> Choice:
     """The most promising candidate that may matter.
 
     Candidates that give the same answers, which is all uncompressed ones and the settings of one compressed file, are
@@ -56,12 +63,19 @@ def choose(belief: Belief, waiting: Sequence[Candidate], timed: Mapping[Candidat
     Args:
         belief: after everything in `timed`; it knows all that are waiting.
         timed: seconds of those that were timed.
+        sure: seconds of the fastest compressed one whose quality will almost certainly be proved.
     """
     dropped: dict[str, str] = {}
     contenders: list[Candidate] = []
     plain = _best(timed, "")
     for answers, rivals in _by_answers(waiting).items():
         best = _best(timed, answers)
+        if answers and sure is not None:
+            beaten = [one for one in rivals if belief.chance_below(one, CLOSE * sure) < WORTH]
+            dropped |= {one.id: _slower(belief.figure(one), sure, _SURE) for one in beaten}
+            rivals = [one for one in rivals if one not in beaten]
+        if not rivals:
+            continue
         if best is not None:
             kept = [one for one in rivals if belief.chance_below(one, CLOSE * best) >= WORTH]
             dropped |= {
@@ -75,11 +89,11 @@ def choose(belief: Belief, waiting: Sequence[Candidate], timed: Mapping[Candidat
                 kept = []
         contenders += kept
     # The model as it is comes first: what others are worth is known only against it.
-    first = [one for one in contenders if not _answers(one)] or contenders
+    first = [one for one in contenders if not answers_of(one)] or contenders
     return Choice(min(first, key=belief.expected, default=None), dropped)
 
 
-def _answers(candidate: Candidate) -> str:
+def answers_of(candidate: Candidate) -> str:
     """What gives the same answers has the same name; the uncompressed model's is empty."""
     return "" if candidate.is_uncompressed else f"{candidate.variant_id}.{candidate.settings.precision}"
 
@@ -87,12 +101,12 @@ def _answers(candidate: Candidate) -> str:
 def _by_answers(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     found: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        found.setdefault(_answers(candidate), []).append(candidate)
+        found.setdefault(answers_of(candidate), []).append(candidate)
     return found
 
 
 def _best(timed: Mapping[Candidate, float], answers: str) -> float | None:
-    return min((seconds for one, seconds in timed.items() if _answers(one) == answers), default=None)
+    return min((seconds for one, seconds in timed.items() if answers_of(one) == answers), default=None)
 
 
 def _hopeless(belief: Belief, fastest: Candidate, plain: float | None, asked: Asked) -> str:
