@@ -16,7 +16,7 @@ from sartor.machine.samples import Network, Sample, Samples
 from tests.machine.profiles import CACHES, MACHINE, VERSIONS
 from tests.plan.learning import learnt
 
-NETWORK = Network(np.arange(12.0).reshape(3, 4), 100.0, 2000.0, 40.0, 9, 5)
+NETWORK = Network(np.arange(12.0).reshape(3, 4), 100.0, 2000.0, 40.0, 8.0, 9, 5)
 
 
 def sample(threads: int = 1, seconds: float = 0.5, runtime: str = "onnxruntime") -> Sample:
@@ -35,7 +35,8 @@ def test_networks_and_samples_come_back_as_they_were(tmp_path: Path) -> None:
     with Samples(tmp_path / "s.sqlite", VERSIONS) as kept:
         found = kept.networks(columns=4)["n"]
         assert np.array_equal(found.groups, NETWORK.groups)
-        assert (found.activation_bytes, found.file_bytes, found.folded_bytes) == (100.0, 2000.0, 40.0)
+        assert (found.activation_bytes, found.file_bytes) == (100.0, 2000.0)
+        assert (found.folded_bytes, found.normalisation_bytes) == (40.0, 8.0)
         assert (found.operators, found.constants) == (9, 5)
         assert list(kept.samples()) == [sample(), sample(threads=2)]
         assert kept.families() == {"n": "stem"}

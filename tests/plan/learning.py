@@ -32,7 +32,7 @@ def network(random: np.random.Generator, groups: int = 6) -> Network:
         row[COLUMN["weight"]] = columns * depth if dense else columns
     weights = table[:, COLUMN["weight"]].sum()
     largest, file_bytes = float(table[:, COLUMN["written"]].max() * 4), float(4 * weights + 300 * groups)
-    return Network(table, largest, file_bytes, 0.0, 3 * groups, groups)
+    return Network(table, largest, file_bytes, 0.0, 0.0, 3 * groups, groups)
 
 
 def seconds(one: Network, threads: int = 1) -> float:

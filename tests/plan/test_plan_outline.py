@@ -117,17 +117,21 @@ def test_a_constant_that_two_layers_share_counts_once(tmp_path: Path) -> None:
     assert rows[0, COLUMN["flop"]] == rows[1, COLUMN["flop"]]
 
 
-def test_what_only_constants_decide_is_folded_and_so_is_a_norm_after_a_convolution(tmp_path: Path) -> None:
+def test_what_only_constants_decide_is_folded(tmp_path: Path) -> None:
+    """Of a table of 6 rows the constant indices leave 2, which an activation is added to."""
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["a"]),
         helper.make_node("BatchNormalization", ["a", "s", "s", "s", "v"], ["b"]),
-        helper.make_node("Neg", ["c"], ["d"]),
+        helper.make_node("Gather", ["table", "rows"], ["d"]),
         helper.make_node("Add", ["b", "d"], ["y"]),
     ]
-    shapes = {"w": (6, 3, 1, 1), "s": (6,), "v": (6,), "c": (6, 1, 1)}
+    shapes = {"w": (2, 3, 1, 1), "s": (2,), "v": (2,), "table": (6, 1, 1)}
     weights = [weight(name, np.ones(shape, np.float32)) for name, shape in shapes.items()]
+    weights.append(weight("rows", np.array([0, 3])))
     file = write(tmp_path / "net.onnx", graph(nodes, [value("x", [1, 3, 5, 5])], [value("y", None)], weights))
-    assert describe(capture(file), file.stat().st_size).folded_bytes == 4 * (6 + 6 + 6)
+    found = describe(capture(file), file.stat().st_size)
+    assert found.folded_bytes == 4 * 6 + 8 * 2 - 4 * 2
+    assert found.normalisation_bytes == 4 * 2 + 4 * 2
 
 
 def recurrent(steps: int, rows: int, hidden: int, inputs: int) -> np.ndarray:

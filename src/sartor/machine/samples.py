@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from sartor.errors import OutputError
 
-_LAYOUT = 2  # of the tables; those of an earlier one are made anew
+_LAYOUT = 3  # of the tables; those of an earlier one are made anew
 _SCHEMA = f"""
 PRAGMA user_version = {_LAYOUT};
 CREATE TABLE IF NOT EXISTS network (
     id TEXT PRIMARY KEY, family TEXT NOT NULL, columns INTEGER NOT NULL, groups BLOB NOT NULL,
     activation_bytes REAL NOT NULL, file_bytes REAL NOT NULL, folded_bytes REAL NOT NULL,
-    operators INTEGER NOT NULL, constants INTEGER NOT NULL
+    normalisation_bytes REAL NOT NULL, operators INTEGER NOT NULL, constants INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS sample (
     network TEXT NOT NULL, runtime TEXT NOT NULL, version TEXT NOT NULL, arithmetic TEXT NOT NULL,
@@ -45,7 +45,8 @@ class Network:
         groups: (groups, columns), as `plan/outline.py` describes them.
         activation_bytes: the peak of live activations.
         file_bytes: of the ONNX file.
-        folded_bytes: of constants that are gone once what only they decide is computed.
+        folded_bytes: of constants that only decide others, less those others.
+        normalisation_bytes: of the constants of batch normalisations.
         operators, constants: how many it has.
     """
 
@@ -53,6 +54,7 @@ class Network:
     activation_bytes: float
     file_bytes: float
     folded_bytes: float
+    normalisation_bytes: float
     operators: int
     constants: int
 
@@ -108,10 +110,10 @@ class Samples:
             self._connection.execute("BEGIN")
             values = (
                 *(name, family, network.groups.shape[1], _packed(network.groups)),
-                *(network.activation_bytes, network.file_bytes, network.folded_bytes),
-                *(network.operators, network.constants),
+                *(network.activation_bytes, network.file_bytes),
+                *(network.folded_bytes, network.normalisation_bytes, network.operators, network.constants),
             )
-            self._connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             now = time.time()
             rows = [
                 (
@@ -124,7 +126,7 @@ class Samples:
 
     def networks(self, columns: int) -> dict[str, Network]:
         """Every network by name; those described by other columns, as an earlier release did, are left out."""
-        names = "id, groups, activation_bytes, file_bytes, folded_bytes, operators, constants"
+        names = "id, groups, activation_bytes, file_bytes, folded_bytes, normalisation_bytes, operators, constants"
         query = f"SELECT {names} FROM network WHERE columns = ? ORDER BY rowid"
         with self._told():
             found = self._connection.execute(query, (columns,)).fetchall()

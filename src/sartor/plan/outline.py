@@ -48,7 +48,6 @@ COLUMNS = (
     "costly",  # 1 where the leader is an expensive function
     *(f"{name}_{what}" for name in FOLLOWERS for what in ("count", "elements")),
 )
-_FOLDED = frozenset({"BatchNormalization"})
 COLUMN = {name: number for number, name in enumerate(COLUMNS)}
 
 
@@ -70,28 +69,31 @@ def describe(graph: Graph, file_bytes: float) -> Network:
         file_bytes: of its ONNX file.
     """
     groups = fused(graph)
-    counts = len(graph.operators), len(graph.weights)
-    folded = _folded_bytes(graph, groups)
-    return Network(_outlined(groups), float(activation_peak(graph)), float(file_bytes), folded, *counts)
+    return Network(
+        _outlined(groups),
+        float(activation_peak(graph)),
+        float(file_bytes),
+        _folded_bytes(graph, groups),
+        _normalisation_bytes(graph),
+        len(graph.operators),
+        len(graph.weights),
+    )
 
 
 def _folded_bytes(graph: Graph, groups: Iterable[Group]) -> float:
-    """Of constants that only folded operators read, and of normalisations that go into the product before them, less
-    what folding leaves in their place."""
-    stored = {tensor.name: tensor for tensor in graph.weights}
-    read: dict[str, Tensor] = {}
-    for group in groups:
-        for operator in group.operators:
-            if operator.type not in _FOLDED:
-                read |= {t.name: t for t in operator.inputs if t is not None}
-    computed = {
-        t.name: t
-        for group in groups
-        for number in group.constants
-        if (t := group.leader.inputs[number]) is not None and t.name not in stored
-    }
-    gone = sum(tensor.size_bytes for name, tensor in stored.items() if name not in read)
-    return float(gone - sum(tensor.size_bytes for tensor in computed.values()))
+    """Of constants that only folded operators read, less what folding leaves in their place."""
+    stored = {tensor.name for tensor in graph.weights}
+    running = [operator for group in groups for operator in group.operators]
+    made = {tensor.name for operator in running for tensor in operator.outputs} | {t.name for t in graph.inputs}
+    read = {t.name: t for operator in running for t in operator.inputs if t is not None and t.name}
+    left = sum(tensor.size_bytes for name, tensor in read.items() if name not in stored | made)
+    return float(sum(t.size_bytes for t in graph.weights if t.name not in read) - left)
+
+
+def _normalisation_bytes(graph: Graph) -> float:
+    """Of the constants of batch normalisations, which compressors fold into the product before them."""
+    names = {t.name for one in graph.operators if one.type == "BatchNormalization" for t in one.inputs if t is not None}
+    return float(sum(tensor.size_bytes for tensor in graph.weights if tensor.name in names))
 
 
 @dataclass(frozen=True)

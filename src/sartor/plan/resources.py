@@ -27,11 +27,11 @@ AMOUNTS: Mapping[Name, tuple[str, ...]] = {
     "load": (*_COMMON, *_WEIGHTS, "activations"),
     "size": (
         *(*_COMMON, "products", *_WEIGHTS, "convolution weights beside attention", "depthwise weights"),
-        *("channels of convolutions", "channels of matrices", "text", "folded"),
+        *("channels of convolutions", "channels of matrices", "text", "folded", "normalisations"),
     ),
     "memory": ("one", "operators", *_WEIGHTS, "activations"),  # more of them did not predict others any better
 }
-"""What each resource is a sum over. Weights are counted in elements; activations, text and what is folded in bytes."""
+"""What each resource is a sum over: weights in elements; activations, text, normalisations, what is folded in bytes."""
 
 
 def resource_amounts(name: Name, network: Network) -> NDArray[np.float64]:
@@ -62,8 +62,9 @@ def _amounts(network: Network) -> dict[str, float]:
         "gathered weights": float(weights[_of(groups, ("movement",))].sum()),
         "channels of convolutions": float(channels[~matrices].sum()),
         "channels of matrices": float(channels[matrices].sum()),
-        "text": network.file_bytes - network.folded_bytes - _ELEMENT * elements,
+        "text": network.file_bytes - network.folded_bytes - network.normalisation_bytes - _ELEMENT * elements,
         "folded": network.folded_bytes,
+        "normalisations": network.normalisation_bytes,
         "activations": network.activation_bytes,
     }
     counted = (*_WEIGHTS, beside, "depthwise weights")

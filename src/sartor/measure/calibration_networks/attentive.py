@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from sartor.measure.calibration_networks.dice import FEED_FORWARD, Dice, grow
 from sartor.measure.network import Network
 
@@ -58,7 +60,11 @@ def encoder(dice: Dice) -> tuple[Network, str]:
     if dice.chance(0.4):
         rows = dice.one(1000, 8000, 30000)
         net = Network((length,), rows)
-        x = net.layer_norm(net.map("Add", net.embed("x", rows, width), net.weight((1, length, width))))
+        places = net.weight((1, length, width))
+        if dice.chance(0.5):  # of a table for longer texts, as BERT's are exported
+            table = net.weight((dice.one(512, 512, 1024, 2048), width))
+            places = net.add("Gather", [table, net.constant(np.arange(length)[None])], (1, length, width))
+        x = net.layer_norm(net.map("Add", net.embed("x", rows, width), places))
     else:
         net, x = Network((length, width)), "x"
 
