@@ -47,6 +47,14 @@ def test_the_record_is_of_networks_that_were_left_out() -> None:
     assert loud.low < -0.4 < 0.4 < loud.high
 
 
+def test_what_starts_from_another_has_not_seen_there_what_is_left_out() -> None:
+    """What a network is off by is the same with one thread and two, and cannot be known of one that was left out."""
+    one, two = learnt(spread=0.4).efficiencies[:2]
+    assert (one.threads, two.threads, two.base) == (1, 2, one)
+    assert two.record.median_error > 0.9 * one.record.median_error
+    assert two.record.high - two.record.low > 0.9 * (one.record.high - one.record.low)
+
+
 def test_coefficients_of_a_sum_are_found_from_whole_networks() -> None:
     random = np.random.default_rng(0)
     true = np.array([1e-9, 0.0, 3e-6, 2e-5])

@@ -5,6 +5,7 @@ Values only: `plan/learn.py` learns them, and `plan/calibrated.py` predicts with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,8 @@ class Record:
         median_error, tenth_error: absolute relative error that half, and a tenth, of the networks exceeded.
         constant_error: median error of the best prediction in proportion to FLOP (bytes, for sizes and memory).
         networks: how many.
+        slope, typical, smallest, largest: `low` and `high` are those of a network that takes `typical` seconds, and
+            change as a power of the time with this exponent between the smallest and the largest.
     """
 
     low: float
@@ -81,6 +84,14 @@ class Record:
     tenth_error: float
     constant_error: float
     networks: int
+    slope: float = 0.0
+    typical: float = 1.0
+    smallest: float = 1.0
+    largest: float = 1.0
+
+    def width(self, seconds: float) -> float:
+        """How much wider the interval is for a network that takes so long."""
+        return math.exp(self.slope * math.log(min(max(seconds, self.smallest), self.largest) / self.typical))
 
 
 @dataclass(frozen=True)

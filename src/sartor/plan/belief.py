@@ -94,7 +94,7 @@ def believe(calibration: Calibration, network: Network, candidates: list[Candida
         mean.append(math.log(predicted.seconds.value) + (_DYNAMIC if free else 0.0))
         extra.append(_DYNAMIC**2 if free else 0.0)
         row = _shares(calibration.threads(runtime, arithmetic), threads, (runtime, arithmetic), keys)
-        shares.append(row * spread_left(predicted.trust))
+        shares.append(row * spread_left(predicted.trust) * predicted.record.width(predicted.seconds.value))
     table = np.array(shares).reshape(len(shares), len(keys))
     return Belief(rows, np.array(mean), table @ errors @ table.T + np.diag(extra))
 

@@ -34,6 +34,9 @@ _TOO_LOUD = 2.0  # times the quiet reference
 _TAIL = 0.05  # of the residuals that lie outside the interval, on each side
 _MEASURED: Mapping[Name, str] = {"load": "load_seconds", "size": "size_bytes", "memory": "memory_bytes"}
 _FLOOR = 1e-9
+_LEAST_OFF = 0.01  # logarithm; what is hardly off by chance says nothing of how errors fall
+_SLOPES = (-0.5, 0.0)
+_BLANK = Record(0.0, 0.0, 0.0, 0.0, 0.0, 0)
 _NORMAL = 1.6448536269514722  # 5% of a normal distribution lie beyond
 
 
@@ -62,16 +65,17 @@ def calibrate(
     """Learn from all samples; what has fewer than `LEAST` is left out."""
     known = [sample for sample in samples if sample.network in networks]
     quiet = quiet_references(known)
-    efficiencies: list[Efficiency] = []
-    errors: list[dict[str, float]] = []
+    fold_of = _fold_of({sample.network for sample in known})
+    learners: list[_Learnt] = []
     for key, group in sorted(_grouped(known, lambda s: (s.runtime, s.arithmetic, s.threads)), key=_bases_first):
         usable = {s.network: seconds for s in group if (seconds := at_a_quiet_moment(s, quiet)) is not None}
-        names, timed = list(usable), [(networks[name], seconds) for name, seconds in usable.items()]
-        if len(timed) >= LEAST:
-            learnt, off = _efficiency(*key, timed, subject.hardware, base_of(*key, efficiencies))
-            efficiencies.append(learnt)
-            errors.append(dict(zip(names, off.tolist(), strict=True)))
-            on_learnt(learnt)
+        if len(usable) >= LEAST:
+            base = base_of(*key, [one.efficiency for one in learners])
+            before = next((one for one in learners if one.efficiency is base), None)
+            timed = [_Timed(name, networks[name], seconds, fold_of[name]) for name, seconds in usable.items()]
+            learners.append(_learn(key, timed, subject.hardware, before))
+            on_learnt(learners[-1].efficiency)
+    efficiencies, errors = [one.efficiency for one in learners], [one.off for one in learners]
     return Calibration(
         subject.fingerprint,
         dict(subject.versions),
@@ -123,44 +127,70 @@ def _grouped(samples: Sequence[Sample], key: Callable[[Sample], Key]) -> list[tu
     return sorted(found.items(), key=lambda item: str(item[0]))
 
 
-def _efficiency(
-    runtime: str,
-    arithmetic: str,
-    threads: int,
-    timed: Sequence[tuple[Network, float]],
-    hardware: Hardware,
-    base: Efficiency | None,
-) -> tuple[Efficiency, Values]:
-    """What was learnt, and the logarithms of measured over predicted of networks that were left out."""
-    width = WEIGHT_BYTES[arithmetic]
-    examples = [
-        Example(amounts_on(network.groups, arithmetic, base, hardware), features(network.groups, width), seconds)
-        for network, seconds in timed
-    ]
-    blank = Record(0.0, 0.0, 0.0, 0.0, 0.0, 0)
+@dataclass(frozen=True)
+class _Timed:
+    name: str
+    network: Network
+    seconds: float
+    fold: int
 
-    def learnt(chosen: Sequence[int]) -> Efficiency:
-        coefficients, trees = learn([examples[number] for number in chosen])
+
+@dataclass(frozen=True)
+class _Learnt:
+    """An Efficiency, those that have not seen one fold each, and how far off they are on it.
+
+    Attributes:
+        off: logarithm of measured over predicted, by network.
+    """
+
+    efficiency: Efficiency
+    partial: tuple[Efficiency, ...]
+    off: Mapping[str, float]
+
+
+def _learn(key: tuple[str, str, int], timed: Sequence[_Timed], hardware: Hardware, before: _Learnt | None) -> _Learnt:
+    """Learn from all, and from all but each fold; then its base has not seen that fold either.
+
+    Args:
+        before: what it starts from.
+    """
+    width = WEIGHT_BYTES[key[1]]
+    tables = {one.name: features(one.network.groups, width) for one in timed}
+
+    def learnt(chosen: Sequence[_Timed], base: Efficiency | None) -> Efficiency:
+        examples = [
+            Example(amounts_on(one.network.groups, key[1], base, hardware), tables[one.name], one.seconds)
+            for one in chosen
+        ]
+        coefficients, trees = learn(examples)
         named = zip(amount_names(base), coefficients.tolist(), strict=True)
-        return Efficiency(runtime, arithmetic, threads, {name: v for name, v in named if v > 0}, trees, blank, base)
+        return Efficiency(*key, {name: v for name, v in named if v > 0}, trees, _BLANK, base)
 
-    off = np.zeros(len(timed))
-    # The base has seen all networks, in another arithmetic or with fewer threads: what is left out here is not quite
-    # unseen, and the record a little kinder than the truth.
-    for rest, left_out in _folds(len(timed)):
-        partly = learnt(rest)
-        for number in left_out:
-            network, seconds = timed[number]
-            predicted = float(group_seconds(network.groups, partly, hardware).sum()) + call_seconds(partly)
-            off[number] = math.log(seconds / max(predicted, _FLOOR))
-    measured = np.array([seconds for _, seconds in timed])
-    flop = np.array([_flop(network) for network, _ in timed])
-    whole = learnt(range(len(timed)))
-    return replace(whole, record=record_of(off, measured, flop)), off
+    off: dict[str, float] = {}
+    partial = []
+    for fold in range(_FOLDS):
+        partly = learnt([one for one in timed if one.fold != fold], before.partial[fold] if before else None)
+        partial.append(partly)
+        for one in timed:
+            if one.fold == fold:
+                predicted = float(group_seconds(one.network.groups, partly, hardware).sum()) + call_seconds(partly)
+                off[one.name] = math.log(one.seconds / max(predicted, _FLOOR))
+    measured = np.array([one.seconds for one in timed])
+    flop = np.array([_flop(one.network) for one in timed])
+    whole = learnt(timed, before.efficiency if before else None)
+    record = record_of(np.array([off[one.name] for one in timed]), measured, flop, by_time=True)
+    return _Learnt(replace(whole, record=record), tuple(partial), off)
 
 
 def _flop(network: Network) -> float:
     return float((network.groups[:, COLUMN["flop"]] * network.groups[:, COLUMN["times"]]).sum())
+
+
+def _fold_of(names: Iterable[str]) -> dict[str, int]:
+    """A fold for each network, the same whatever is learnt."""
+    ordered = sorted(names)
+    order = np.random.default_rng(0).permutation(len(ordered)).tolist()
+    return {ordered[place]: turn % _FOLDS for turn, place in enumerate(order)}
 
 
 def _folds(count: int) -> list[tuple[list[int], list[int]]]:
@@ -169,19 +199,31 @@ def _folds(count: int) -> list[tuple[list[int], list[int]]]:
     return [(sorted(set(order) - set(fold)), fold) for k in range(_FOLDS) if (fold := order[k::_FOLDS])]
 
 
-def record_of(off: Values, measured: Values, proportional_to: Values) -> Record:
+def record_of(off: Values, measured: Values, proportional_to: Values, *, by_time: bool = False) -> Record:
     """The record of predictions.
 
     Args:
         off: logarithm of measured over predicted, of networks that were left out.
         proportional_to: what the constant predictor multiplies.
+        by_time: whether the interval may be narrower for what takes longer.
     """
     error = np.abs(np.expm1(-off))
     rate = np.median(measured / np.maximum(proportional_to, 1.0))
     constant = np.abs(rate * proportional_to / measured - 1.0)
-    low, high = bounds_of(off)
     half, tenth = np.quantile(error, [0.5, 0.9])
-    return Record(low, high, float(half), float(tenth), float(np.median(constant)), len(off))
+    record = Record(*bounds_of(off), float(half), float(tenth), float(np.median(constant)), len(off))
+    if not by_time:
+        return record
+    smallest, typical, largest = map(float, np.quantile(measured, [_TAIL, 0.5, 1.0 - _TAIL]))
+    record = replace(record, slope=_slope(off, measured), typical=typical, smallest=smallest, largest=largest)
+    low, high = bounds_of(off / np.array([record.width(seconds) for seconds in measured.tolist()]))
+    return replace(record, low=low, high=high)
+
+
+def _slope(off: Values, measured: Values) -> float:
+    """The exponent by which errors fall with the time that a network takes; never do they grow with it."""
+    slope = np.polynomial.polynomial.polyfit(np.log(measured), np.log(np.abs(off) + _LEAST_OFF), 1)[1]
+    return float(np.clip(slope, *_SLOPES))
 
 
 def bounds_of(off: Values) -> tuple[float, float]:

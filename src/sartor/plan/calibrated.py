@@ -67,7 +67,9 @@ def _at(calibration: Calibration, network: Network, runtime: str, arithmetic: st
     off, trust = correction(network, key, calibration.experience)
     groups = group_seconds(network.groups, efficiency, calibration.hardware) * math.exp(off)
     call = call_seconds(efficiency) * math.exp(off)
-    seconds = with_record(float(groups.sum()) + call, "s", efficiency.record, spread_left(trust))
+    taken = float(groups.sum()) + call
+    width = spread_left(trust) * efficiency.record.width(taken)
+    seconds = with_record(taken, "s", efficiency.record, width)
     return Latency(seconds, groups, call, efficiency.record, trust)
 
 

@@ -14,6 +14,7 @@ from sartor.plan.features import features
 from sartor.plan.outline import COLUMN, KINDS, OTHERS, Outline
 
 Values = NDArray[np.float64]
+Places = NDArray[np.int64]
 WEIGHT_BYTES = {"f32": 4.0, "bf16": 2.0, "int8": 1.0, "int8+bf16": 1.0, "int8-dynamic": 1.0}
 """Bytes of an element of a weight in each arithmetic that is calibrated."""
 _INHERITING = {
@@ -64,24 +65,22 @@ def _summed(trees: tuple[Tree, ...], table: Values) -> Values:
     """The sum of what the trees say of each row; all trees are walked at once, a level a step."""
     if not trees or not len(table):
         return np.zeros(len(table))
-    feature, threshold, left, right, value = _stacked(trees)
-    tree = np.arange(len(trees))[:, None]
-    node = np.zeros((len(trees), len(table)), dtype=np.int64)
-    row = np.arange(len(table))[None, :]
-    while True:
-        asked = feature[tree, node]
-        inner = asked >= 0
-        if not inner.any():
-            summed: Values = value[tree, node].sum(axis=0)
-            return summed
-        # As scikit-learn, which compares in single precision.
-        smaller = table[row, np.maximum(asked, 0)].astype(np.float32) <= threshold[tree, node]
-        node = np.where(inner, np.where(smaller, left[tree, node], right[tree, node]), node)
+    feature, threshold, left, right, value, depth = _stacked(trees)
+    first = np.arange(len(trees))[:, None] * feature.shape[1]  # of a tree's nodes, one tree after another
+    node = np.repeat(first, len(table), axis=1)
+    narrow = np.ascontiguousarray(table, dtype=np.float32)  # scikit-learn compares in single precision
+    row = np.arange(len(table))[None, :] * narrow.shape[1]
+    for _ in range(depth):
+        asked = feature.ravel()[node]
+        smaller = narrow.ravel()[row + np.maximum(asked, 0)] <= threshold.ravel()[node]
+        node = np.where(asked < 0, node, first + np.where(smaller, left.ravel()[node], right.ravel()[node]))
+    summed: Values = value.ravel()[node].sum(axis=0)
+    return summed
 
 
 @lru_cache(maxsize=64)
-def _stacked(trees: tuple[Tree, ...]) -> tuple[NDArray[np.int64], Values, NDArray[np.int64], NDArray[np.int64], Values]:
-    """The nodes of all trees as arrays (trees, nodes)."""
+def _stacked(trees: tuple[Tree, ...]) -> tuple[Places, Values, Places, Places, Values, int]:
+    """The nodes of all trees as arrays (trees, nodes), and the steps from a root to the deepest leaf."""
     most = max(len(tree.feature) for tree in trees)
 
     def table(rows: Sequence[Sequence[float]], fill: float) -> Values:
@@ -93,4 +92,11 @@ def _stacked(trees: tuple[Tree, ...]) -> tuple[NDArray[np.int64], Values, NDArra
         table([tree.left for tree in trees], 0).astype(np.int64),
         table([tree.right for tree in trees], 0).astype(np.int64),
         table([tree.value for tree in trees], 0.0),
+        max(_depth(tree) for tree in trees),
     )
+
+
+def _depth(tree: Tree, node: int = 0) -> int:
+    if tree.feature[node] < 0:
+        return 0
+    return 1 + max(_depth(tree, tree.left[node]), _depth(tree, tree.right[node]))

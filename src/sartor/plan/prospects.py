@@ -135,7 +135,8 @@ def operator_times(
         number = place[id(group.leader)]
         seconds[number] += value
         leads.add(number)
-    low, high = (math.exp(end) for end in (latency.record.low, latency.record.high))
+    whole = latency.seconds
+    low, high = whole.low / whole.value, whole.high / whole.value
     return tuple(
         OperatorTime(
             Figure(float(value), "s", float(low * value), float(high * value), "calibrated"),
