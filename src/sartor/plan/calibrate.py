@@ -214,7 +214,7 @@ def record_of(off: Values, measured: Values, proportional_to: Values, *, by_time
     record = Record(*bounds_of(off), float(half), float(tenth), float(np.median(constant)), len(off))
     if not by_time:
         return record
-    smallest, typical, largest = map(float, np.quantile(measured, [_TAIL, 0.5, 1.0 - _TAIL]))
+    smallest, typical, largest = map(float, np.quantile(measured, [0.0, 0.5, 1.0]))
     record = replace(record, slope=_slope(off, measured), typical=typical, smallest=smallest, largest=largest)
     low, high = bounds_of(off / np.array([record.width(seconds) for seconds in measured.tolist()]))
     return replace(record, low=low, high=high)
