@@ -137,11 +137,22 @@ def test_what_cannot_be_faster_than_one_that_is_sure_is_not_built() -> None:
     believed = belief({TWO: 2.0, QUANTIZED: 0.5, other: 0.9}).after(TWO, 2.0).after(QUANTIZED, 0.5)
     timed = {TWO: 2.0, QUANTIZED: 0.5}
     assert chosen(choose(believed, [other], timed, SPEED)) == other, "its quality may be the only one that holds"
-    found = choose(believed, [other], timed, SPEED, sure=0.5)
+    found = choose(believed, [other], timed, SPEED, sure=QUANTIZED)
     assert found.candidate is None
     assert "one that is almost sure to be proved took 500 ms" in found.dropped[other.id]
 
 
 def test_the_model_as_it_is_is_timed_however_sure_another_is() -> None:
     believed = belief({ONE: 4.0, TWO: 2.0, QUANTIZED: 0.5}).after(QUANTIZED, 0.5)
-    assert chosen(choose(believed, [ONE, TWO], {QUANTIZED: 0.5}, SPEED, sure=0.5)) == TWO
+    assert chosen(choose(believed, [ONE, TWO], {QUANTIZED: 0.5}, SPEED, sure=QUANTIZED)) == TWO
+
+
+def test_what_is_predicted_alike_cannot_be_faster_by_the_noise_of_a_measurement() -> None:
+    """Another calibration of the same operators: what was measured of the one says as much of the other."""
+    mixed = candidate(
+        "openvino", threads=2, recipe=Recipe((CompressionStep("int8-static", (("calibration", "mixed"),)),))
+    )
+    believed = belief({QUANTIZED: 0.5, mixed: 0.5}, together=1.0).after(QUANTIZED, 0.6)
+    assert believed.chance_below(mixed, 0.98 * 0.6) > 0.3
+    assert believed.chance_faster(mixed, QUANTIZED, 0.98) == pytest.approx(0.0, abs=1e-6)
+    assert believed.chance_faster(mixed, QUANTIZED, 1.02) == pytest.approx(1.0, abs=1e-6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -82,7 +82,6 @@ class Builders:
         self._machine = machine
         self._count = min(_BUILDERS, machine.cores)
         self._idle: SimpleQueue[Child] = SimpleQueue()
-        self._stack = ExitStack()
 
     def __enter__(self) -> Builders:
         for _ in range(self._count):

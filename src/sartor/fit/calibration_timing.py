@@ -18,7 +18,7 @@ from sartor.measure.process import Child
 from sartor.measure.reference import Beside, Reference, Timed
 from sartor.plan.calibrated import arithmetic_of
 
-_MOST_BYTES = 1e9  # of files that one worker holds; runtimes keep copies of what they load
+_MOST_BYTES, _MEMORY_SHARE = 1e9, 1 / 16  # of files that one worker holds; runtimes keep copies of what they load
 _WARM, _ROUND_SECONDS, _ROUNDS, _PASSES = 0.02, 0.006, 2, 3
 _LEAST_CALLS, _MOST_CALLS = 2, 40
 
@@ -29,6 +29,7 @@ class Timer:
     def __init__(self, scratch: Path, machine: Machine) -> None:
         self._machine = machine
         self._threads = sorted({1, machine.cores})
+        self._most_bytes = min(_MOST_BYTES, _MEMORY_SHARE * machine.memory_bytes)
         self._reference = Reference(scratch / "reference")
 
     def measure(self, networks: Sequence[Built]) -> Iterator[tuple[Built, list[Sample]]]:
@@ -36,7 +37,7 @@ class Timer:
         for one in networks:
             if one.drawn.deep:
                 yield one, [_sample(_Form(one, variant)) for variant in one.variants(self._machine, [1])]
-        for together in _packs([one for one in networks if not one.drawn.deep]):
+        for together in _packs([one for one in networks if not one.drawn.deep], self._most_bytes):
             loaded = self._loaded_and_timed(together)
             for one in together:
                 yield one, [_sample(form) for form in loaded if form.of is one]
@@ -90,11 +91,11 @@ class _Form:
     found: Beside | None = None
 
 
-def _packs(networks: Sequence[Built]) -> Iterator[list[Built]]:
+def _packs(networks: Sequence[Built], most_bytes: float) -> Iterator[list[Built]]:
     """Networks that are held in one worker: all, unless that takes too much memory."""
     pack: list[Built] = []
     for one in networks:
-        if pack and sum(other.size_bytes for other in pack) + one.size_bytes > _MOST_BYTES:
+        if pack and sum(other.size_bytes for other in pack) + one.size_bytes > most_bytes:
             yield pack
             pack = []
         pack.append(one)

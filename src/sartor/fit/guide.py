@@ -67,9 +67,9 @@ class Guide:
         if self._judge and answers and candidate in self._timed and answers not in self._verdicts:
             self._verdicts[answers] = self._judge(candidate.id)
 
-    def _sure(self) -> float | None:
-        sure = (seconds for one, seconds in self._timed.items() if self._verdicts.get(answers_of(one)))
-        return min(sure, default=None)
+    def _sure(self) -> Candidate | None:
+        sure = [one for one in self._timed if one in self._belief and self._verdicts.get(answers_of(one))]
+        return min(sure, key=self._timed.__getitem__, default=None)
 
     def _file(self, candidate: Candidate, file_of: FileOf) -> Iterator[Variant]:
         variant = file_of(candidate, self._twins[candidate])

@@ -59,6 +59,12 @@ class Belief:
         row = self.rows[candidate.id]
         return _below(math.log(seconds) - self.mean[row], self.covariance[row, row])
 
+    def chance_faster(self, candidate: Candidate, other: Candidate, share: float) -> float:
+        """The probability that it takes less than this share of what the other takes, whatever that is."""
+        one, two = self.rows[candidate.id], self.rows[other.id]
+        variance = self.covariance[one, one] + self.covariance[two, two] - 2.0 * self.covariance[one, two]
+        return _below(math.log(share) + self.mean[two] - self.mean[one], max(0.0, variance))
+
     def after(self, candidate: Candidate, seconds: float) -> Belief:
         """The belief once this candidate took `seconds`."""
         row = self.rows[candidate.id]

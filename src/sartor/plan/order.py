@@ -52,7 +52,7 @@ def choose(
     waiting: Sequence[Candidate],
     timed: Mapping[Candidate, float],
     asked: Asked,
-    sure: float | None = None,
+    sure: Candidate | None = None,
 ) -> Choice:
     """The most promising candidate that may matter.
 
@@ -63,7 +63,7 @@ def choose(
     Args:
         belief: after everything in `timed`; it knows all that are waiting.
         timed: seconds of those that were timed.
-        sure: seconds of the fastest compressed one whose quality will almost certainly be proved.
+        sure: the fastest compressed one, timed, whose quality will almost certainly be proved.
     """
     dropped: dict[str, str] = {}
     contenders: list[Candidate] = []
@@ -71,8 +71,8 @@ def choose(
     for answers, rivals in _by_answers(waiting).items():
         best = _best(timed, answers)
         if answers and sure is not None:
-            beaten = [one for one in rivals if belief.chance_below(one, CLOSE * sure) < WORTH]
-            dropped |= {one.id: _slower(belief.figure(one), sure, _SURE) for one in beaten}
+            beaten = [one for one in rivals if belief.chance_faster(one, sure, CLOSE) < WORTH]
+            dropped |= {one.id: _slower(belief.figure(one), timed[sure], _SURE) for one in beaten}
             rivals = [one for one in rivals if one not in beaten]
         if not rivals:
             continue
