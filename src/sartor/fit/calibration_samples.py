@@ -14,7 +14,7 @@ from sartor.fit.calibration_building import Builders
 from sartor.fit.calibration_timing import Timer
 from sartor.machine.device import Machine
 from sartor.machine.samples import Samples
-from sartor.measure.calibration_networks import draw
+from sartor.measure.calibration_networks import draw, name_of
 
 ROUND = 24  # networks that are built together, and then timed on a machine that does nothing else
 _FIRST = 4
@@ -42,7 +42,7 @@ def collect(samples: Samples, machine: Machine, left: Callable[[], float], watch
         OutputError: the samples cannot be stored.
     """
     known, added = samples.families(), 0
-    numbers = (number for number in count() if f"drawn-{number}" not in known)
+    numbers = (number for number in count() if name_of(number) not in known)
     with TemporaryDirectory(prefix="sartor-") as scratch, Builders(machine) as builders:
         timer = Timer(Path(scratch), machine)
         size = _FIRST  # at first, so that a short calibration has some, and what one takes is known

@@ -38,37 +38,44 @@ class Timer:
             if one.drawn.deep:
                 yield one, [_sample(_Form(one, variant)) for variant in one.variants(self._machine, [1])]
         for together in _packs([one for one in networks if not one.drawn.deep], self._most_bytes):
-            loaded = self._loaded_and_timed(together)
+            forms = self._forms(together)
             for one in together:
-                yield one, [_sample(form) for form in loaded if form.of is one]
+                yield one, [_sample(form) for form in forms if form.of is one]
 
-    def _loaded_and_timed(self, together: Sequence[Built]) -> list[_Form]:
-        """Every form of the networks, loaded side by side and timed in passes that go through all of them."""
+    def _forms(self, together: Sequence[Built]) -> list[_Form]:
+        """Every form of the networks. A worker that dies takes along what it had loaded: each half is timed again."""
+        try:
+            return self._side_by_side(together)
+        except CandidateError:
+            if len(together) == 1:
+                return []
+            half = len(together) // 2
+            return [*self._forms(together[:half]), *self._forms(together[half:])]
+
+    def _side_by_side(self, together: Sequence[Built]) -> list[_Form]:
+        """Load every form in one worker and time them in passes that go through all of them.
+
+        Raises:
+            CandidateError: the worker died.
+        """
         forms: list[_Form] = []
         timed: list[Timed] = []
-        worker = self._worker()
-        try:
+        with self._worker() as worker:
             for one in together:
                 one.feed.open_in(worker, most=ROWS)
                 for variant in one.variants(self._machine, self._threads):
+                    name = f"{one.drawn.name} {variant.candidate.id}"
                     try:
-                        name = f"{one.drawn.name} {variant.candidate.id}"
                         loading, call = load_timed(worker, variant, name, _WARM)
-                    except CandidateError:  # refused by the runtime
-                        if not worker.alive:  # and what was loaded before is lost
-                            return self._without(together, one)
-                        continue
+                    except CandidateError:
+                        if not worker.alive:
+                            raise
+                        continue  # refused by the runtime
                     calls = int(np.clip(_ROUND_SECONDS / call, _LEAST_CALLS, _MOST_CALLS))
                     forms.append(_Form(one, variant, loading))
                     timed.append(Timed(name, variant.candidate.settings.threads, calls))
             found = self._reference.beside(worker, timed, _PASSES, _ROUNDS)
-        finally:
-            worker.close()
         return [replace(form, found=beside) for form, beside in zip(forms, found, strict=True)]
-
-    def _without(self, together: Sequence[Built], killer: Built) -> list[_Form]:
-        rest = [one for one in together if one is not killer]
-        return self._loaded_and_timed(rest) if rest else []
 
     def _worker(self) -> Child:
         worker = start_worker(self._reference.feed)

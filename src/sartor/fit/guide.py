@@ -18,15 +18,19 @@ Judge = Callable[[str], bool]
 class Guide:
     """Goes through the candidates of one model; what it leaves out is rejected on the board, with the reason.
 
-    Args:
+    Attributes:
         twins: each candidate with the ids of those whose speed its own stands for.
+        asked: what decides whether a slow candidate can matter.
+
+    Args:
         judge: asked of each compressed file once it was timed; None where its weights are not final.
     """
 
     def __init__(
         self, belief: Belief, twins: Mapping[Candidate, list[str]], asked: Asked, judge: Judge | None = None
     ) -> None:
-        self._belief, self._twins, self._asked, self._judge = belief, twins, asked, judge
+        self.twins, self.asked = twins, asked
+        self._belief, self._judge = belief, judge
         self._timed: dict[Candidate, float] = {}
         self._left_out: list[Candidate] = []
         self._verdicts: dict[str, bool] = {}
@@ -39,9 +43,9 @@ class Guide:
 
     def turns(self, board: Board, file_of: FileOf) -> Iterator[Variant]:
         """The files to time. What the calibration does not know comes last, in its order."""
-        waiting = [one for one in self._twins if one in self._belief]
-        while waiting := [one for one in waiting if _alive(board, self._twins[one])]:
-            choice = choose(self._belief, waiting, self._timed, self._asked, self._sure())
+        waiting = [one for one in self.twins if one in self._belief]
+        while waiting := [one for one in waiting if _alive(board, self.twins[one])]:
+            choice = choose(self._belief, waiting, self._timed, self.asked, self._sure())
             for one in [one for one in waiting if one.id in choice.dropped]:
                 self._leave_out(board, one, choice.dropped[one.id])
                 waiting.remove(one)
@@ -49,36 +53,36 @@ class Guide:
                 break
             waiting.remove(choice.candidate)
             yield from self._file(choice.candidate, file_of)
-            self._read(choice.candidate)
-        for one in self._twins:
-            if one not in self._belief and _alive(board, self._twins[one]):
+            self._read(board, choice.candidate)
+        for one in self.twins:
+            if one not in self._belief and _alive(board, self.twins[one]):
                 yield from self._file(one, file_of)
 
     def left_out(self, board: Board, file_of: FileOf) -> Iterator[Variant]:
         """The files of what was left out, once no prediction may decide."""
         for one in self._left_out:
-            for name in self._twins[one]:
+            for name in self.twins[one]:
                 board.update(name, status="planned", why="")
             yield from self._file(one, file_of)
 
-    def _read(self, candidate: Candidate) -> None:
+    def _read(self, board: Board, candidate: Candidate) -> None:
         """Judge a compressed file when it has been timed for the first time."""
-        answers = answers_of(candidate)
-        if self._judge and answers and candidate in self._timed and answers not in self._verdicts:
-            self._verdicts[answers] = self._judge(candidate.id)
+        answers, ids = answers_of(candidate), [name for name in self.twins[candidate] if board[name].alive]
+        if self._judge and answers and ids and candidate in self._timed and answers not in self._verdicts:
+            self._verdicts[answers] = self._judge(ids[0])
 
     def _sure(self) -> Candidate | None:
         sure = [one for one in self._timed if one in self._belief and self._verdicts.get(answers_of(one))]
         return min(sure, key=self._timed.__getitem__, default=None)
 
     def _file(self, candidate: Candidate, file_of: FileOf) -> Iterator[Variant]:
-        variant = file_of(candidate, self._twins[candidate])
+        variant = file_of(candidate, self.twins[candidate])
         if variant is not None:
             yield variant
 
     def _leave_out(self, board: Board, candidate: Candidate, why: str) -> None:
         self._left_out.append(candidate)
-        for name in self._twins[candidate]:
+        for name in self.twins[candidate]:
             board.reject(name, why)
 
 

@@ -75,7 +75,9 @@ def screen_source(
     if belief is not None:
         _predict(board, twins, belief)
     if belief is not None and not run.exhaustive:
-        _screen_guided(run, board, source, standings, (twins, belief, judge), goes_on)
+        asked = _asked(run)
+        guide = Guide(belief, twins, asked, judge if asked.speed_only else None)
+        _screen_guided(run, board, source, standings, guide, goes_on)
     else:
         _screen_every(run, board, source, standings, goes_on)
     for standing in standings:
@@ -93,17 +95,15 @@ def _screen_guided(
     board: Board,
     source: Source,
     standings: Sequence[Standing],
-    guided: tuple[Mapping[Candidate, list[str]], Belief, Judge | None],
+    guide: Guide,
     goes_on: Callable[[], bool],
 ) -> None:
-    (twins, belief, judge), asked = guided, _asked(run)
-    files = _Files(run, board, source)
-    if not asked.speed_only:  # sizes count, and only files have them
+    twins, files = guide.twins, _Files(run, board, source)
+    if not guide.asked.speed_only:  # sizes count, and only files have them
         files.built = _build_files(run, board, source, standings, goes_on)
     reference = files.reference()
     if reference is None:
         return
-    guide = Guide(belief, twins, asked, judge if asked.speed_only else None)
     _screen_all(run, board, source, reference, guide.turns(board, files.of), twins, guide.learn, goes_on)
     batch = run.need.workload.batch
     alive = [name for ids in twins.values() for name in ids if board[name].alive and board[name].seconds is not None]

@@ -109,8 +109,9 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
         plan = candidates_of(model.name, source.rows, run.need.workload.batch, run.machine, compressed)
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
-        # Of several models the most accurate is what others are compared with, and that is not known yet.
-        final = source.trained and len(models) == 1
+        # Of several models the most accurate is what others are compared with, and that is not known yet. And where
+        # memory is short, a reader's worker has no room beside that of the screen.
+        final = source.trained and len(models) == 1 and run.need.budget.memory is None
         screen_source(run, board, source, mine, goes_on, _judge(search, source) if final else None)
 
 

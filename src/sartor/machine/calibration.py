@@ -13,7 +13,7 @@ from typing import Any
 from sartor.machine.caches import Cache
 from sartor.machine.device import Machine
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the saved form; another one is learnt anew."""
 
 ARITHMETICS = ("f32", "bf16", "int8", "int8+bf16", "int8-dynamic")

@@ -4,6 +4,6 @@ A network is drawn by its number alone, so a calibration that goes on later goes
 machines learn from the same ones. Shapes are log-spaced over what published models have.
 """
 
-from sartor.measure.calibration_networks.drawn import FAMILIES, Drawn, draw
+from sartor.measure.calibration_networks.drawn import FAMILIES, Drawn, draw, name_of
 
-__all__ = ["FAMILIES", "Drawn", "draw"]
+__all__ = ["FAMILIES", "Drawn", "draw", "name_of"]

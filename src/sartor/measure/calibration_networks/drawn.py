@@ -30,6 +30,11 @@ _DEPTH = 8
 _SEVERAL_ROWS, _MOST_ROWS = 0.25, 16.0  # a call: how often, and how many
 
 
+def name_of(number: int, *, deep: bool = False) -> str:
+    """What samples of the network with this number are kept under."""
+    return f"drawn-{number}{'-deep' if deep else ''}"
+
+
 @dataclass(frozen=True)
 class Drawn:
     """A network to time.
@@ -53,7 +58,7 @@ class Drawn:
     @property
     def name(self) -> str:
         """What samples of it are kept under."""
-        return f"drawn-{self.number}{'-deep' if self.deep else ''}"
+        return name_of(self.number, deep=self.deep)
 
 
 # How often each is drawn: by how many published architectures live of it.
