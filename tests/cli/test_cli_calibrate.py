@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sartor.machine.calibration_file import calibration_path, find_calibration, samples_path
@@ -60,16 +61,37 @@ def test_networks_are_timed_and_kept(profiled: Path, call: Call) -> None:
     assert {sample.runtime for sample in timed} == {sample.runtime for sample in deep} == {"onnxruntime", "openvino"}
 
 
-@pytest.mark.slow
-def test_interrupted_it_keeps_what_was_timed_and_goes_on(profiled: Path, call: Call) -> None:
+def started(home: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sartor", "probe", "--calibrate", "--time", "5 min"]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "SARTOR_HOME": str(profiled)},
+        env={**os.environ, "SARTOR_HOME": str(home)},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def test_an_interrupt_does_not_wait_for_networks_that_are_being_built(profiled: Path) -> None:
+    process = started(profiled)
+    end = time.monotonic() + 60
+    builders: list[psutil.Process] = []
+    while not builders and time.monotonic() < end:
+        time.sleep(0.2)
+        builders = [one for one in psutil.Process(process.pid).children() if "sartor.fit.job" in one.cmdline()]
+    time.sleep(3)  # the libraries are loaded, the first forms are being quantized
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert time.monotonic() - begun < 2, "it waited for forms that nobody needs any more"
+    assert builders
+    assert not any(one.is_running() for one in builders)
+
+
+@pytest.mark.slow
+def test_interrupted_it_keeps_what_was_timed_and_goes_on(profiled: Path, call: Call) -> None:
+    process = started(profiled)
     end = time.monotonic() + 120
     before = 0
     while before < 3 and time.monotonic() < end:

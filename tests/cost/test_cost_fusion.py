@@ -83,6 +83,18 @@ def test_what_constants_decide_and_what_quantizes_is_folded(tmp_path: Path) -> N
     assert [operator.type for operator in group.followers] == ["Relu"]
 
 
+def test_an_empty_sequence_comes_from_nothing(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("SequenceEmpty", [], ["none"]),
+        helper.make_node("SequenceInsert", ["none", "x"], ["one"]),
+        helper.make_node("SequenceAt", ["one", "first"], ["back"]),
+        helper.make_node("MatMul", ["back", "w"], ["y"]),
+    ]
+    weights = [weight("first", np.int64(0)), weight("w", np.ones((8, 5), np.float32))]
+    file = write(tmp_path / "net.onnx", graph(nodes, [value("x", [2, 8])], [value("y", [2, 5])], weights))
+    assert kinds(fused(capture(file)))[-1] == "dense"
+
+
 def test_a_body_counts_as_often_as_it_runs(tmp_path: Path) -> None:
     body = helper.make_graph(
         [

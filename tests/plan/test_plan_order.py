@@ -124,6 +124,15 @@ def test_a_belief_is_what_the_calibration_predicts() -> None:
     assert figure.source == "calibrated"
 
 
+def test_a_shape_that_a_screen_could_not_tell_from_another_is_left_to_the_finals() -> None:
+    free = Candidate("net", Recipe(), "onnxruntime", Settings(threads=1))
+    believed = believe(learnt(), network(np.random.default_rng(4)), [ONE, free])
+    seconds = believed.expected(ONE)
+    found = choose(believed.after(ONE, seconds), [free], {ONE: seconds}, SPEED)
+    assert found.candidate is None
+    assert "another setting took" in found.dropped[free.id]
+
+
 def test_a_chance_is_a_probability_and_falls_with_the_time() -> None:
     believed = belief({ONE: 1.0})
     chances = [believed.chance_below(ONE, seconds) for seconds in (0.5, 0.9, 1.0, 1.1, 2.0)]

@@ -99,7 +99,8 @@ class _Fuser:
         return False
 
     def _pass_on(self, operator: Operator) -> None:
-        source, result = operator.inputs[0], operator.outputs[0].name
+        source = operator.inputs[0] if operator.inputs else None  # SequenceEmpty has none
+        result = operator.outputs[0].name
         if source is not None and source.name in self.home:
             self.home[result] = self.home[source.name]
 

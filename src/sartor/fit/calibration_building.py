@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,8 @@ class Builders:
         self._machine = machine
         self._count = min(_BUILDERS, machine.cores)
         self._idle: SimpleQueue[Child] = SimpleQueue()
+        self._busy: set[Child] = set()
+        self._stopped = Event()
 
     def __enter__(self) -> Builders:
         for _ in range(self._count):
@@ -95,7 +98,16 @@ class Builders:
     def build(self, scratch: Path, drawn: Sequence[Drawn]) -> list[Built]:
         """All networks in all their forms; a form that cannot be built is left out."""
         with ThreadPoolExecutor(self._count) as pool:
-            return list(pool.map(lambda one: self._build(scratch / one.name, one), drawn))
+            try:
+                return list(pool.map(lambda one: self._build(scratch / one.name, one), drawn))
+            except BaseException:
+                self._stop()  # the pool waits for its threads: an interrupt for all forms of the networks begun
+                raise
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        for worker in list(self._busy):
+            worker.kill()
 
     def _build(self, folder: Path, drawn: Drawn) -> Built:
         import onnx
@@ -124,6 +136,8 @@ class Builders:
             if built is not None:
                 files[runtime, recipe] = (Path(built["path"]), int(built["size_bytes"]))
         whole = Built(drawn, folder, network, inputs, files)
+        if self._stopped.is_set():
+            return whole
         if drawn.deep or drawn.number % _EVERY_MEMORY == 0 or network.file_bytes > _LARGE_BYTES:
             return replace(whole, peaks=dict(_peaks(whole, self._machine)))
         return whole
@@ -131,13 +145,17 @@ class Builders:
     def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         worker = self._idle.get()
         try:
+            if self._stopped.is_set():
+                return None
             if not worker.alive:
                 worker.close()
                 worker = Child("sartor.fit.job", closely=True)
+            self._busy.add(worker)
             return worker.ask(request, _BUILD_LIMIT)
         except CandidateError:
             return None  # this form does not exist for this network, as for many models of users
         finally:
+            self._busy.discard(worker)
             self._idle.put(worker)
 
 

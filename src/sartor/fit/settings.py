@@ -39,6 +39,8 @@ def _settle(search: Search, standing: Standing, gate: NoiseGate) -> Standing:
     def on_result(variant: Variant, result: Screened | CandidateError) -> None:
         if isinstance(result, Screened):
             found[variant.id] = result.seconds
+            if search.board[variant.id].seconds is None:
+                search.board.update(variant.id, seconds=result.seconds)
             search.run.watch.tried(variant.candidate.label, format_value(result.seconds, "s"))
 
     file = standing.variant
@@ -57,11 +59,14 @@ def _close_settings(board: Board, standing: Standing) -> list[Standing]:
         for other in board.all()
         if other.candidate.variant_id == candidate.variant_id
         and other.candidate.settings.precision == candidate.settings.precision
-        and other.seconds is not None
         and other.status != "failed"
     ]
-    best = min((other.seconds or 0.0 for other in same), default=0.0)
-    return [other for other in same if (other.seconds or 0.0) <= _CLOSE * best or other.id == standing.id]
+    timed = [other for other in same if other.seconds is not None]
+    best = min((other.seconds or 0.0 for other in timed), default=0.0)
+    close = [other for other in timed if (other.seconds or 0.0) <= _CLOSE * best or other.id == standing.id]
+    threads = {other.candidate.settings.threads for other in close}
+    # What a prediction left out for being about as fast: the same threads in another shape.
+    return close + [other for other in same if other.seconds is None and other.candidate.settings.threads in threads]
 
 
 def _move(board: Board, standing: Standing, to: str) -> Standing:

@@ -13,7 +13,10 @@ from sartor.units import format_value
 WORTH = 0.05
 """Chance of being better below which a candidate is not timed."""
 CLOSE = 0.98
-"""Of the best time so far, above which a faster setting of the same file is no gain worth a look."""
+"""Of the time of one that is sure, above which a faster file is no gain worth a look."""
+ALIKE = 0.95
+"""Of the time of the same file in another setting, above which a screen cannot tell them apart; the settings of the
+few that reach the finals are compared again there."""
 SLOWER = 1.1
 """A compressed candidate this much slower than the uncompressed model is not worth reading."""
 _SURE = "one that is almost sure to be proved"
@@ -67,9 +70,10 @@ def choose(
     """
     dropped: dict[str, str] = {}
     contenders: list[Candidate] = []
-    plain = _best(timed, "")
+    plain = _best(belief, timed, "")
+    plain_seconds = timed[plain] if plain is not None else None
     for answers, rivals in _by_answers(waiting).items():
-        best = _best(timed, answers)
+        best = _best(belief, timed, answers)
         if answers and sure is not None:
             beaten = [one for one in rivals if belief.chance_faster(one, sure, CLOSE) < WORTH]
             dropped |= {one.id: _slower(belief.figure(one), timed[sure], _SURE) for one in beaten}
@@ -77,13 +81,13 @@ def choose(
         if not rivals:
             continue
         if best is not None:
-            kept = [one for one in rivals if belief.chance_below(one, CLOSE * best) >= WORTH]
+            kept = [one for one in rivals if belief.chance_faster(one, best, ALIKE) >= WORTH]
             dropped |= {
-                one.id: _slower(belief.figure(one), best, "another setting") for one in rivals if one not in kept
+                one.id: _slower(belief.figure(one), timed[best], "another setting") for one in rivals if one not in kept
             }
         else:
             kept = [min(rivals, key=belief.expected)]
-            why = _hopeless(belief, kept[0], plain, asked) if answers else ""
+            why = _hopeless(belief, kept[0], plain_seconds, asked) if answers else ""
             if why:
                 dropped |= dict.fromkeys((one.id for one in rivals), why)
                 kept = []
@@ -105,8 +109,10 @@ def _by_answers(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     return found
 
 
-def _best(timed: Mapping[Candidate, float], answers: str) -> float | None:
-    return min((seconds for one, seconds in timed.items() if answers_of(one) == answers), default=None)
+def _best(belief: Belief, timed: Mapping[Candidate, float], answers: str) -> Candidate | None:
+    return min(
+        (one for one in timed if one in belief and answers_of(one) == answers), key=timed.__getitem__, default=None
+    )
 
 
 def _hopeless(belief: Belief, fastest: Candidate, plain: float | None, asked: Asked) -> str:
