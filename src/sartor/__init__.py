@@ -17,17 +17,33 @@ _HOME = {
     "read_need": "sartor.need",
     "open_model": "sartor.model.open",
     "fit": "sartor.fit.fit",
+    "compress": "sartor.compress.alone",
+    "Recipe": "sartor.plan.recipe",
+    "CompressionStep": "sartor.plan.recipe",
     "Bundle": "sartor.bundle.bundle",
     "SartorError": "sartor.errors",
 }
-__all__ = ["Bundle", "Need", "SartorError", "__version__", "fit", "open_model", "read_need"]
+__all__ = [
+    "Bundle",
+    "CompressionStep",
+    "Need",
+    "Recipe",
+    "SartorError",
+    "__version__",
+    "compress",
+    "fit",
+    "open_model",
+    "read_need",
+]
 
 if TYPE_CHECKING:
     from sartor.bundle.bundle import Bundle
+    from sartor.compress.alone import compress
     from sartor.errors import SartorError
     from sartor.fit.fit import fit
     from sartor.model.open import open_model
     from sartor.need import Need, read_need
+    from sartor.plan.recipe import CompressionStep, Recipe
 
 
 def __getattr__(name: str) -> Any:
@@ -37,7 +53,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """Keeps `sartor.fit` the function: importing the room of the same name would otherwise replace it."""
+    """Keeps `sartor.fit` and `sartor.compress` the functions: importing the rooms of those names would replace them."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):

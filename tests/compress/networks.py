@@ -30,11 +30,22 @@ def rows(count: int, seed: int = 0) -> NDArray[np.float32]:
     return templates()[np.arange(count) % CLASSES] + 0.3 * noise
 
 
-def write_residual(folder: Path, batch: str | int = "batch", scale: float = 1.0) -> ExportedModel:
-    """Conv, residual block, mean, linear. Its last layer tells the patterns apart, as a trained one would."""
+def write_residual(folder: Path, batch: str | int = "batch", scale: float = 1.0, outlier: float = 1.0) -> ExportedModel:
+    """Conv, residual block, mean, linear. Its last layer tells the patterns apart, as a trained one would.
+
+    Args:
+        outlier: how many times as large one channel between the second and the third convolution is. What the network
+            computes is the same, but in 8 bits all other channels drown in the range of that one.
+    """
     weights = _random_weights()
     weights["c3"] *= np.float32(scale)
-    nodes = _body()
+    weights["c2"][0] *= np.float32(outlier)
+    weights["c3"][:, 0] /= np.float32(outlier)
+    return _classifying(folder, _body(), weights, batch)
+
+
+def _classifying(folder: Path, nodes: list[onnx.NodeProto], weights: Weights, batch: str | int) -> ExportedModel:
+    """With a last layer that tells the patterns apart by their means [n, CHANNELS, 1, 1]."""
     probe = _write(folder / "probe.onnx", nodes, weights, batch, "mean", [batch, CHANNELS, 1, 1])
     features = _run(probe, templates()) if batch == "batch" else np.eye(CLASSES, CHANNELS, dtype=np.float32)
     centred = features - features.mean(axis=0)
@@ -46,6 +57,25 @@ def write_residual(folder: Path, batch: str | int = "batch", scale: float = 1.0)
     ]
     path = _write(folder / "net.onnx", [*nodes, *head], weights, batch, "y", [batch, CLASSES])
     return _exported(path, batch)
+
+
+def write_chain(folder: Path, depth: int, outlier: float) -> ExportedModel:
+    """Convolutions one after another, with an outlier between the third and the fourth, as in `write_residual`."""
+    rng = np.random.default_rng(1)
+    shapes = [(CHANNELS, 1, 3, 3), *[(CHANNELS, CHANNELS, 3, 3)] * (depth - 1)]
+    drawn = [rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:])) for shape in shapes]
+    weights = {f"c{number}": weight.astype(np.float32) for number, weight in enumerate(drawn)}
+    weights["c2"][0] *= np.float32(outlier)
+    weights["c3"][:, 0] /= np.float32(outlier)
+    nodes, last = [], "x"
+    for number in range(depth):
+        names = [last, f"c{number}"]
+        pads: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+        nodes.append(helper.make_node("Conv", names, [f"a{number}"], name=f"conv{number}", **pads))
+        nodes.append(helper.make_node("Relu", [f"a{number}"], [f"r{number}"], name=f"relu{number}"))
+        last = f"r{number}"
+    nodes.append(helper.make_node("GlobalAveragePool", [last], ["mean"], name="pool"))
+    return _classifying(folder, nodes, weights, "batch")
 
 
 def write_without_weights(folder: Path) -> ExportedModel:

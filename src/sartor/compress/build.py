@@ -41,6 +41,7 @@ def build(
     calibration_inputs: Prepared,
     to: Path,
     machine: Machine | None = None,
+    ranges: Path | None = None,
 ) -> BuiltVariant:
     """Carry out a recipe for a runtime, and run the result once.
 
@@ -51,6 +52,8 @@ def build(
         calibration_inputs: R >= 1 rows in the declared dtypes, of which the first 300 are used.
         to: folder of the variant; it appears complete or not at all. An earlier variant there is replaced.
         machine: for which integers are chosen; default: this one.
+        ranges: folder for the ranges of activations, which every build of the same source and rows may share; those
+            of ONNX Runtime take most of its time.
 
     Raises:
         CandidateError: `unsupported` when the recipe does not apply or changes nothing, `wrong-output` when
@@ -68,7 +71,7 @@ def build(
     to.parent.mkdir(parents=True, exist_ok=True)
     step = (*recipe.effective, CompressionStep("none"))[0]
     with TemporaryDirectory(prefix=".building-", dir=to.parent) as scratch:
-        work = Work(step, source, rows, Path(scratch) / "variant", machine)
+        work = Work(step, source, rows, Path(scratch) / "variant", machine, ranges)
         work.folder.mkdir()
         result = _carry_out(_STEPS[runtime, step.name], work)
         _prove(result.main, runtime, work)

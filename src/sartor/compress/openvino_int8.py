@@ -6,6 +6,7 @@ int8 3.3; with 2 threads 6.0, 3.2 and 1.6.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from sartor.compress.calibration import pieces
 from sartor.compress.onnx_file import looks_like_transformer, read_whole
 from sartor.compress.quiet import quiet
 from sartor.compress.values import StepResult, Work
-from sartor.errors import CandidateError
+from sartor.errors import CandidateError, nearest
 from sartor.runtime.refusal import load_refusal
 from sartor.runtime.telemetry import silence_openvino_telemetry
+
+_PRODUCTS = ("Convolution", "GroupConvolution", "MatMul")
+_LAYOUTS = ("Convert", "Reshape", "Transpose", "Unsqueeze", "Squeeze")
 
 
 def read_model(path: Path) -> Any:
@@ -48,12 +52,32 @@ def quantize_static(work: Work) -> StepResult:
         import nncf
 
         nncf.set_log_level(50)  # its handler has kept the stdout of its import
-        quantized = nncf.quantize(model, _dataset(work), **_options(work))
+        scope = nncf.IgnoredScope(names=_kept_operators(model, work.step.keeps))
+        quantized = nncf.quantize(model, _dataset(work), ignored_scope=scope, **_options(work))
     main = save_model(quantized, work.folder / "model.xml")
     quantizers = sum(op.get_type_name() == "FakeQuantize" for op in quantized.get_ops())
     if quantizers == 0:
         raise CandidateError("unsupported", "nothing to quantize: no operator with 8-bit kernels has weights")
     return StepResult(main, changed=True, notes=(f"{quantizers} activations in 8 bits",))
+
+
+def _kept_operators(model: Any, keeps: Sequence[str]) -> list[str]:
+    """OpenVINO's names of the operators that read some weights, through whatever lays a weight out anew.
+
+    Raises:
+        CandidateError: `unsupported`, naming a weight that the model does not have.
+    """
+    weights = {op.get_friendly_name(): op for op in model.get_ops() if op.get_type_name() == "Constant"}
+    found: list[str] = []
+    for name in keeps:
+        if name not in weights:
+            raise CandidateError("unsupported", f"no layer has the weight `{name}`. {nearest(name, weights)}".strip())
+        waiting = [weights[name]]
+        while waiting:
+            readers = [port.get_node() for port in waiting.pop().output(0).get_target_inputs()]
+            found += [node.get_friendly_name() for node in readers if node.get_type_name() in _PRODUCTS]
+            waiting += [node for node in readers if node.get_type_name() in _LAYOUTS]
+    return found
 
 
 def _dataset(work: Work) -> Any:

@@ -24,6 +24,7 @@ class Work:
         rows: calibration rows, R >= 1, under the names of the file's inputs.
         folder: where to write; empty when the step begins.
         machine: for which the integers are chosen.
+        ranges: folder in which ranges of activations wait for other steps on the same source and rows; None: nowhere.
     """
 
     step: CompressionStep
@@ -31,6 +32,7 @@ class Work:
     rows: Prepared
     folder: Path
     machine: Machine
+    ranges: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from sartor.fit.folder import Folder, cannot_write, open_folder
 from sartor.fit.inputs import Opened, open_inputs
 from sartor.fit.keep import keep_final, keep_provisional
 from sartor.fit.limits import provable
+from sartor.fit.mixed import refine
 from sartor.fit.nearest import every_candidate_excluded, nearest_to
 from sartor.fit.prove import Proof, prove
 from sartor.fit.run import DataOnDisk, Jobs, Run
@@ -186,6 +187,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
     if not _is_judged(path):
         search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
+    refine(search)
     proof = _prove(search)
     if proof is None:
         return _unproved(search, path)

@@ -5,15 +5,24 @@ It holds torch and the quantizers, so that the process that searches stays small
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sartor.compress.build import build
+from sartor.compress.calibration import pieces
+from sartor.compress.layer_times import layer_seconds
+from sartor.compress.layers import layers
+from sartor.compress.onnx_file import read_whole
+from sartor.compress.sensitivity import measure_sensitivities
+from sartor.machine.device import this_machine
 from sartor.measure.child import Send, serve
 from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import Recipe
+from sartor.runtime.base import Settings
+from sartor.runtime.kernels import kernel_seconds
 from sartor.steps.prepared import Prepared
 from sartor.train.job import export_untrained, train_and_export
 from sartor.train.values import TrainingSettings
@@ -52,17 +61,52 @@ def _build(request: dict[str, Any], report: Send) -> dict[str, Any]:
     rows = np.load(request["rows"])[: request["most_rows"]]
     built = build(
         Recipe.from_dict(request["recipe"]),
-        ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"]),
+        _source(request),
         request["runtime"],
         Prepared.load(request["inputs"]).take(rows),
         Path(request["to"]),
+        ranges=Path(request["ranges"]) if "ranges" in request else None,
     )
     return {"path": str(built.path), "size_bytes": built.size_bytes, "notes": list(built.notes)}
 
 
+def _sensitivity(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    rows = np.load(request["rows"])[: request["most_rows"]]
+    return measure_sensitivities(
+        _source(request),
+        Prepared.load(request["inputs"]).take(rows),
+        request["output"],
+        this_machine(),
+        request["threads"],
+        request["seconds"],
+    ).as_dict()
+
+
+def _layer_times(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    rows = np.load(request["rows"])[: request["most_rows"]]
+    source, settings = _source(request), Settings(**request["settings"])
+    inputs = Prepared.load(request["inputs"]).take(rows)
+    calls = list(islice(cycle(pieces(source, inputs, settings.batch)), request["calls"]))
+    kernels = kernel_seconds(request["runtime"], Path(request["file"]), settings, calls)
+    seconds = layer_seconds(layers(read_whole(source.path)), kernels)
+    return {"seconds": [None if np.isnan(one) else one for one in seconds.tolist()]}
+
+
+def _source(request: dict[str, Any]) -> ExportedModel:
+    return ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"])
+
+
 def main() -> None:
     """Serve until stdin closes."""
-    serve({"export": _export, "train": _train, "build": _build})
+    serve(
+        {
+            "export": _export,
+            "train": _train,
+            "build": _build,
+            "sensitivity": _sensitivity,
+            "layer_times": _layer_times,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def fed(prepared: Prepared, wanted: Sequence[InputSpec]) -> Prepared:
 
 
 # Resident memory once the libraries are loaded, as seen with torch 2.13 and NNCF 3.4 on Linux.
-_START_BYTES = {"export": 240e6, "train": 240e6, "build": 130e6}
+_START_BYTES = {"export": 240e6, "train": 240e6, "build": 130e6, "sensitivity": 130e6, "layer_times": 130e6}
 
 
 class Jobs:

@@ -38,7 +38,12 @@ def speed_twin(candidate: Candidate) -> Candidate:
     """
     twins = {"fp16-weights": "none", "int8-static": "int8-static"}
     steps = candidate.recipe.effective
-    if len(steps) == 1 and steps[0].name in twins and steps[0].setting("calibration", "") != "mixed":
+    if (
+        len(steps) == 1
+        and not steps[0].keeps
+        and steps[0].name in twins
+        and steps[0].setting("calibration", "") != "mixed"
+    ):
         same = [r for r in recipes(candidate.runtime) if [s.name for s in r.steps] == [twins[steps[0].name]]]
         plain = Recipe() if twins[steps[0].name] == "none" else same[0]
         return Candidate(candidate.model, plain, candidate.runtime, candidate.settings)
@@ -81,7 +86,7 @@ def screen_source(
     else:
         _screen_every(run, board, source, standings, goes_on)
     for standing in standings:
-        _apply_limits(run, board, standing.id)
+        apply_limits(run, board, standing.id)
 
 
 def _predict(board: Board, twins: Mapping[Candidate, Sequence[str]], belief: Belief) -> None:
@@ -104,12 +109,12 @@ def _screen_guided(
     reference = files.reference()
     if reference is None:
         return
-    _screen_all(run, board, source, reference, guide.turns(board, files.of), twins, guide.learn, goes_on)
+    time_files(run, board, source, reference, guide.turns(board, files.of), twins, guide.learn, goes_on)
     batch = run.need.workload.batch
     alive = [name for ids in twins.values() for name in ids if board[name].alive and board[name].seconds is not None]
     if all(excluded_by(run.performance_limits, board[n].seconds, board[n].size_bytes, batch) for n in alive):
         # Nothing that was timed meets the limits: that no candidate can is said of measurements only.
-        _screen_all(run, board, source, reference, guide.left_out(board, files.of), twins, guide.learn, goes_on)
+        time_files(run, board, source, reference, guide.left_out(board, files.of), twins, guide.learn, goes_on)
 
 
 def _asked(run: Run) -> Asked:
@@ -164,7 +169,7 @@ def _screen_every(
     ]
     reference = _reference(source, built)
     if reference is not None:
-        _screen_all(run, board, source, reference, todo, twins, lambda candidate, seconds: None, goes_on)
+        time_files(run, board, source, reference, todo, twins, lambda candidate, seconds: None, goes_on)
 
 
 def _worth_timing(run: Run, board: Board, twins: Mapping[Candidate, Sequence[str]]) -> list[Candidate]:
@@ -253,7 +258,7 @@ def _reference(source: Source, built: Mapping[str, Variant | None]) -> Variant |
     return None
 
 
-def _screen_all(
+def time_files(
     run: Run,
     board: Board,
     source: Source,
@@ -308,7 +313,8 @@ def _screen_all(
     screen(reference, fresh(), feed, on_result, keep_going=lambda: not timed or goes_on())
 
 
-def _apply_limits(run: Run, board: Board, candidate_id: str) -> None:
+def apply_limits(run: Run, board: Board, candidate_id: str) -> None:
+    """Reject a candidate whose screened time or size a limit excludes, or that there was no time for."""
     standing = board[candidate_id]
     if not standing.alive:
         return

@@ -122,7 +122,7 @@ def _judge(search: Search, source: Source) -> Judge:
                 _read_baseline(search, source)
         except CandidateError:
             return False  # said where the model is finished
-        _race(search, source, search.board[candidate_id])
+        race(search, source, search.board[candidate_id])
         return search.board[candidate_id].safe
 
     return sure
@@ -246,8 +246,8 @@ def race_model(search: Search, source: Source) -> None:
         elif standing.id != fallback and standing.seen is None and (better := _sure(search, standing)):
             board.reject(standing.id, f"{better.candidate.label} is no slower and almost sure to be proved")
         else:
-            _race(search, source, standing)
-            _announce(search, standing.id)
+            race(search, source, standing)
+            announce(search, standing.id)
 
 
 def _sure(search: Search, standing: Standing) -> Standing | None:
@@ -264,7 +264,8 @@ def _sure(search: Search, standing: Standing) -> Standing | None:
     return None
 
 
-def _race(search: Search, source: Source, standing: Standing) -> None:
+def race(search: Search, source: Source, standing: Standing) -> None:
+    """Build a candidate with the final weights and read its answers on select; the outcome is on the board."""
     compares = any(limit.compares for limit in search.run.quality_limits)
     baseline = search.compared_with(source) if compares else None
     own = search.is_baseline(standing)
@@ -300,7 +301,8 @@ def _uncompressed_objective(search: Search, source: Source) -> float:
     return min(plain, default=float("inf"))
 
 
-def _announce(search: Search, candidate_id: str) -> None:
+def announce(search: Search, candidate_id: str) -> None:
+    """Tell whoever watches, and keep the file, when this candidate is the best so far."""
     hopeful = [s for s in search.board.alive() if s.likely]
     if not hopeful:
         return
@@ -343,6 +345,6 @@ def zeros_of(search: Search, source: Source) -> list[Standing]:
                 variant=build_variant(run, source, candidate.recipe, candidate.runtime, candidate),
             )
         if board[standing.id].why == UNTRIED:
-            _race(search, source, standing)
+            race(search, source, standing)
     left = [board[s.id] for s in close if board[s.id].status != "failed"]
     return sorted(left, key=lambda s: s.seconds or 0.0)

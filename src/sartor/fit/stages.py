@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sartor.bundle.values import Variant
+from sartor.compress.sensitivity import Sensitivities
 from sartor.errors import ModelError
 from sartor.fit.candidates import row_shapes_of
 from sartor.fit.inputs import trains
@@ -22,6 +26,8 @@ from sartor.plan.candidates import Candidate, RowShapes
 from sartor.plan.recipe import Recipe
 
 _CALIBRATION_ROWS = 300
+_SENSITIVITY_SECONDS = 30.0
+_PROFILED_CALLS = 20
 _TRAINING_SHARE = 0.5  # of the time left that one training may take, so that others get their turn
 
 
@@ -220,14 +226,71 @@ def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candid
     request = {
         "do": "build",
         "recipe": recipe.as_dict(),
-        "source": str(source.path),
-        "signature": source.signature.as_dict(),
-        "parameters": source.parameters,
         "runtime": runtime,
-        "inputs": source.fed,
-        "rows": str(run.data.rows_path("calibrate")),
-        "most_rows": _CALIBRATION_ROWS,
+        **_to_compress(run, source),
         "to": str(folder),
+        "ranges": str(run.work / "ranges" / _ranges_name(run, source)),
     }
     trial = _made_once(run, "build", name, parts, request)
     return Variant(candidate, run.work / trial.result["path"], trial.result["size_bytes"])
+
+
+def _ranges_name(run: Run, source: Source) -> str:
+    """What ranges depend on beside their calibration."""
+    return trial_key("ranges", {**run.key_parts(), "source": source.content, "versions": dict(run.versions)})[:16]
+
+
+def _to_compress(run: Run, source: Source) -> dict[str, Any]:
+    """What a job needs of a source and its calibration rows."""
+    return {
+        "source": str(source.path),
+        "signature": source.signature.as_dict(),
+        "parameters": source.parameters,
+        "inputs": source.fed,
+        "rows": str(run.data.rows_path("calibrate")),
+        "most_rows": _CALIBRATION_ROWS,
+    }
+
+
+def find_sensitivities(run: Run, source: Source) -> Sensitivities:
+    """What each layer's 8 bits do to a model's answers, measured once for all runtimes.
+
+    Raises:
+        CandidateError: no layer can be told apart, or it failed.
+    """
+    request = {
+        "do": "sensitivity",
+        **_to_compress(run, source),
+        "output": source.output,
+        "threads": run.machine.cores,
+        "seconds": _SENSITIVITY_SECONDS,
+    }
+    parts = {**run.key_parts(), "source": source.content, "version": run.versions["onnxruntime"]}
+    limit = run.job_time_limit("sensitivity")
+    trial = run.trials.once("sensitivity", source.model.name, parts, lambda: run.jobs.ask(request, limit))
+    if trial.status == "failed":
+        raise trial.error()
+    return Sensitivities.from_dict(trial.result)
+
+
+def layer_times(run: Run, source: Source, variant: Variant) -> NDArray[np.float64]:
+    """(layers,), seconds of each layer in a variant's file, in its settings; NaN where the profile does not say.
+
+    Raises:
+        CandidateError: the file does not run under the profiler.
+    """
+    candidate = variant.candidate
+    request = {
+        "do": "layer_times",
+        **_to_compress(run, source),
+        "runtime": candidate.runtime,
+        "file": str(variant.path),
+        "settings": candidate.settings.as_dict(),
+        "calls": _PROFILED_CALLS,
+    }
+    parts = {**run.key_parts(), "source": source.content, "version": run.versions[candidate.runtime]}
+    limit = run.job_time_limit("layer_times")
+    trial = run.trials.once("layer-times", variant.id, parts, lambda: run.jobs.ask(request, limit))
+    if trial.status == "failed":
+        raise trial.error(variant.id)
+    return np.array([np.nan if one is None else one for one in trial.result["seconds"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -23,12 +24,16 @@ _WORDS: dict[str, str] = {
 class CompressionStep:
     """One step with its settings, such as `int8-static` with `calibration: entropy`.
 
+    Attributes:
+        keeps: layers that the step leaves in f32, by the names of their weights.
+
     Raises:
         ValueError: the name is no step.
     """
 
     name: StepName
     settings: tuple[tuple[str, Setting], ...] = ()
+    keeps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.name not in get_args(StepName):
@@ -40,18 +45,26 @@ class CompressionStep:
 
     @property
     def label(self) -> str:
-        """The step in words: `int8 static (entropy)`."""
-        values = ", ".join(str(value) for _, value in self.settings)
+        """The step in words: `int8 static (entropy)`, `int8 static (minmax, 1 layer in f32)`."""
+        kept = [f"{len(self.keeps)} layer{'s' if len(self.keeps) > 1 else ''} in f32"] if self.keeps else []
+        values = ", ".join([*(str(value) for _, value in self.settings), *kept])
         return f"{_WORDS[self.name]} ({values})" if values else _WORDS[self.name]
+
+    @property
+    def slug(self) -> str:
+        """The label in letters that any file system takes; which layers are kept makes a difference."""
+        which = hashlib.blake2b("\n".join(self.keeps).encode(), digest_size=3).hexdigest() if self.keeps else ""
+        return re.sub(r"[^a-z0-9.]+", "-", f"{self.label} {which}".lower()).strip("-")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"name": self.name, "settings": dict(self.settings)}
+        kept = {"keeps": list(self.keeps)} if self.keeps else {}
+        return {"name": self.name, "settings": dict(self.settings), **kept}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> CompressionStep:
         """The inverse of `as_dict`."""
-        return cls(saved["name"], tuple(saved.get("settings", {}).items()))
+        return cls(saved["name"], tuple(saved.get("settings", {}).items()), tuple(saved.get("keeps", ())))
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class Recipe:
     @property
     def slug(self) -> str:
         """The label in letters that any file system takes."""
-        return re.sub(r"[^a-z0-9.]+", "-", self.label.lower()).strip("-")
+        return "-".join(step.slug for step in self.effective) or _WORDS["none"]
 
     @property
     def quantizes(self) -> bool:
@@ -90,7 +103,7 @@ class Recipe:
     @property
     def complexity(self) -> int:
         """For tie-breaks: of two recipes that do equally well, the one with the smaller number wins."""
-        return sum(_COMPLEXITY[step.name] for step in self.steps)
+        return sum(_COMPLEXITY[step.name] + bool(step.keeps) for step in self.steps)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -53,7 +53,7 @@ class OnnxRuntime:
             raise CandidateError("unsupported", refused)
         if settings.shape == "buckets":
             raise CandidateError("unsupported", "ONNX Runtime compiles nothing per shape, so buckets only add padding")
-        options = _options(settings.threads)
+        options = session_options(settings.threads)
         if settings.shape == "fixed":
             for name, size in _free_dimensions(path, settings.batch, settings.length).items():
                 options.add_free_dimension_override_by_name(name, size)
@@ -98,7 +98,8 @@ def _library() -> Any:
     return onnxruntime
 
 
-def _options(threads: int) -> Any:
+def session_options(threads: int) -> Any:
+    """How every session here is opened: f32 as it is, `threads` inside a call, nothing on standard error."""
     library = _library()
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
@@ -126,7 +127,7 @@ def _free_dimensions(path: Path, rows: int, length: int) -> dict[str, int]:
 
     An unoptimised session reads them: cheaper in memory and start-up than importing onnx for it.
     """
-    options = _options(1)
+    options = session_options(1)
     options.graph_optimization_level = _library().GraphOptimizationLevel.ORT_DISABLE_ALL
     shapes = [node.shape for node in _open(path, options).get_inputs() if node.shape]
     first = [shape[0] for shape in shapes]

@@ -58,7 +58,7 @@ def _compile(core: Any, model: Any, settings: Settings, length: int) -> _OpenVin
     try:
         if settings.shape != "dynamic":
             _fix_shape(model, settings.batch, length)
-        compiled = core.compile_model(model, _DEVICE, _configuration(settings))
+        compiled = core.compile_model(model, _DEVICE, configuration_of(settings))
     except RuntimeError as error:
         raise load_refusal("OpenVINO", error) from error
     session = _OpenVinoSession(compiled)
@@ -144,7 +144,8 @@ def _library() -> Any:
     return openvino
 
 
-def _configuration(settings: Settings) -> dict[str, Any]:
+def configuration_of(settings: Settings) -> dict[str, Any]:
+    """How every model here is compiled."""
     return {
         "INFERENCE_PRECISION_HINT": settings.precision,
         "PERFORMANCE_HINT": "LATENCY",

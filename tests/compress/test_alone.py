@@ -1,0 +1,85 @@
+"""`sartor.compress`: one recipe on one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sartor
+from sartor.compress.build import build
+from sartor.errors import CandidateError, DataError, InputError, ModelError
+from sartor.model.values import ExportedModel
+from sartor.plan.recipe import CompressionStep, Recipe
+from sartor.runtime import RUNTIMES, open_runtime
+from sartor.runtime.base import Settings
+
+from .networks import rows, write_residual
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    return write_residual(tmp_path_factory.mktemp("network"))
+
+
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_a_recipe_by_its_name(runtime: str, network: ExportedModel, tmp_path: Path) -> None:
+    built = sartor.compress(network.path, "int8-static-minmax", rows(24), tmp_path / "out", runtime=runtime)
+    assert built.changed
+    assert built.size_bytes < 0.4 * network.path.stat().st_size
+    x = rows(50, seed=3)
+    given = open_runtime(runtime).load(built.path, Settings()).run({"x": x})[0]
+    expected = open_runtime("onnxruntime").load(network.path, Settings()).run({"x": x})[0]
+    assert np.mean(given.argmax(axis=1) == expected.argmax(axis=1)) > 0.9
+
+
+def test_a_recipe_of_ones_own_with_layers_in_f32(network: ExportedModel, tmp_path: Path) -> None:
+    recipe = Recipe((CompressionStep("int8-static", (("calibration", "minmax"),), ("c3",)),))
+    assert recipe.label == "int8 static (minmax, 1 layer in f32)"
+    whole = sartor.compress(network.path, "int8-static-minmax", {"x": rows(24)}, tmp_path / "whole")
+    kept = sartor.compress(str(network.path), recipe, {"x": rows(24)}, str(tmp_path / "kept"))
+    assert kept.size_bytes > 1.5 * whole.size_bytes
+
+
+def test_the_room_of_the_same_name_stays_importable() -> None:
+    assert callable(sartor.compress)
+    assert callable(build)
+
+
+def test_a_recipe_that_is_none_names_the_nearest(network: ExportedModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown recipe `int8-statik-minmax`") as caught:
+        sartor.compress(network.path, "int8-statik-minmax", rows(4), tmp_path / "out")
+    assert "int8-static-minmax" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_runtime_that_is_none_is_refused(network: ExportedModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown runtime `openvine`"):
+        sartor.compress(network.path, "f32", rows(4), tmp_path / "out", runtime="openvine")
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no file .*nothing\.onnx"):
+        sartor.compress(tmp_path / "nothing.onnx", "f32", rows(4), tmp_path / "out")
+
+
+def test_rows_of_another_name_are_refused(network: ExportedModel, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no input `x`"):
+        sartor.compress(network.path, "f32", {"pictures": rows(4)}, tmp_path / "out")
+
+
+def test_what_does_not_apply_says_why(network: ExportedModel, tmp_path: Path) -> None:
+    with pytest.raises(CandidateError, match="OpenVINO quantizes activations ahead of time only"):
+        sartor.compress(network.path, "int8-dynamic", rows(4), tmp_path / "out", runtime="openvino")
+
+
+def test_recipes_with_other_layers_have_other_names() -> None:
+    def recipe(*keeps: str) -> Recipe:
+        return Recipe((CompressionStep("int8-static", (), keeps),))
+
+    assert recipe().slug == "int8-static"
+    assert len({recipe().slug, recipe("a").slug, recipe("b").slug, recipe("a", "b").slug}) == 4
+    assert Recipe.from_dict(recipe("a", "b").as_dict()) == recipe("a", "b")
+    assert "keeps" not in recipe().as_dict()["steps"][0], "trials of before still count"
+    assert recipe("a").complexity > recipe().complexity
