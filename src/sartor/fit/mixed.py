@@ -83,7 +83,7 @@ def _fastest_likely(search: Search) -> float:
 
 
 @dataclass
-class _Trade:
+class Trade:
     """What is known of one int8 file's layers, and what trying has taught.
 
     Attributes:
@@ -181,7 +181,7 @@ def _room(search: Search, standing: Standing) -> float:
     return min(shares)
 
 
-def _trade(search: Search, source: Source, lossy: Standing) -> _Trade:
+def _trade(search: Search, source: Source, lossy: Standing) -> Trade:
     """Measure what the layers of a file cost and gain.
 
     Raises:
@@ -201,7 +201,7 @@ def _trade(search: Search, source: Source, lossy: Standing) -> _Trade:
     # The rest of a transformer stays in f32: there is nothing to convert for a layer that is left in it.
     conversion = 0.0 if looks_like_transformer(model) else _CONVERSION
     found = tuple(_mixed_layers(layers(model), sensitivities, longer, run.need.workload.batch))
-    return _Trade(lossy, found, conversion, sum(one.error for one in found), _room(search, lossy))
+    return Trade(lossy, found, conversion, sum(one.error for one in found), _room(search, lossy))
 
 
 def _mixed_layers(
