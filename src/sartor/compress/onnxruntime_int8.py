@@ -150,7 +150,7 @@ def _scope(model: ModelProto, keeps: tuple[str, ...]) -> _Scope:
 def _hold_in_f32(path: Path, names: list[str]) -> None:
     """Put a LeakyRelu of slope 1, which changes nothing, behind products that were left out between integers.
 
-    ONNX Runtime 1.20 and later otherwise rounds the weights of a Conv or Gemm in f32 that stands alone between two
+    ONNX Runtime (seen in 1.32) otherwise rounds the weights of a Conv or Gemm in f32 that stands alone between two
     operators in int8, with one scale for all of them (its WeightBiasQuantization): EfficientNet-Lite0 with two layers
     left out had an error of 0.38 for 0.05. The activation is fused into the product, so that it costs nothing.
     """
