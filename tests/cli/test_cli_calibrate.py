@@ -109,11 +109,11 @@ def test_interrupted_it_keeps_what_was_timed_and_goes_on(profiled: Path, call: C
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_calibration_predicts(profiled: Path, call: Call) -> None:
-    ended = call("probe", "--calibrate", "--time", "3 min", "--json")
+    """The usual nine minutes: of three there are thirty networks to learn from, too few for every record."""
+    ended = call("probe", "--calibrate", "--json")
     assert ended.code == 0, ended.err
     latency = [one for one in json.loads(ended.out)["records"] if one["of"].startswith("latency")]
     assert latency
-    # From some thirty networks, a fifth of what the usual nine minutes time, not every one of them must.
-    better = [one["median_error"] < one["constant_error"] for one in latency]
-    assert sum(better) > 0.7 * len(better), latency
+    assert all(one["median_error"] < one["constant_error"] for one in latency), latency

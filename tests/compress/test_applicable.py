@@ -81,3 +81,9 @@ def test_quiet_restores_logging(capsys: pytest.CaptureFixture[str]) -> None:
         logging.warning("noise")
     assert (logging.root.manager.disable, list(logging.root.handlers)) == before
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["fp16-weights", "int8-dynamic"])
+def test_a_step_that_cannot_keep_layers_does_not_ignore_them(name: str) -> None:
+    recipe = Recipe((CompressionStep(name, (), ("c1",)),))  # type: ignore[arg-type]
+    assert "only int8 static leaves layers in f32" in str(why_not(recipe, "onnxruntime", MODERN))

@@ -176,3 +176,31 @@ def test_ranges_are_looked_for_once(network: ExportedModel, tmp_path: Path) -> N
     alone = build(recipe, network, "onnxruntime", inputs, tmp_path / "alone")
     assert kept.stat().st_mtime_ns == before
     assert first.path.read_bytes() == second.path.read_bytes() == alone.path.read_bytes()
+
+
+def test_operators_without_a_name_are_told_apart(network: ExportedModel, tmp_path: Path) -> None:
+    """The quantizer leaves out by name, and all that have none have the same."""
+    model = read_whole(network.path)
+    for node in model.graph.node:
+        node.name = ""
+    onnx.save(model, tmp_path / "unnamed.onnx")
+    unnamed = ExportedModel(tmp_path / "unnamed.onnx", network.signature, 0)
+    for runtime in RUNTIMES:
+        named = quantized(network, runtime, tmp_path / f"named {runtime}", "c2")
+        given = quantized(unnamed, runtime, tmp_path / f"unnamed {runtime}", "c2")
+        assert given.stat().st_size == pytest.approx(named.stat().st_size, rel=0.1)
+        assert error(unnamed, given, runtime) == pytest.approx(error(network, named, runtime), rel=1e-3)
+
+
+@EVERY
+def test_the_profile_is_that_of_the_shape_that_is_asked_for(
+    runtime: str, network: ExportedModel, tmp_path: Path
+) -> None:
+    path = build(Recipe(), network, runtime, Prepared({"x": rows(4)}), tmp_path / "plain").path
+    fixed = Settings(shape="fixed", batch=2)
+    seconds = layer_seconds(
+        layers(read_whole(network.path)), kernel_seconds(runtime, path, fixed, [{"x": rows(2)}] * 3)
+    )
+    assert np.isfinite(seconds).all()
+    with pytest.raises(Exception, match=r"(?i)dimension|shape"):
+        kernel_seconds(runtime, path, fixed, [{"x": rows(3)}])

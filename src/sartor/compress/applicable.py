@@ -39,6 +39,8 @@ def why_not(recipe: Recipe, runtime: str, machine: Machine) -> str | None:
 
 
 def _step_why_not(step: CompressionStep, runtime: str, machine: Machine) -> str | None:
+    if step.keeps and step.name != "int8-static":
+        return f"only int8 static leaves layers in f32, {step.name} does not"
     if step.name == "int8-dynamic" and runtime == "openvino":
         return "OpenVINO quantizes activations ahead of time only; int8 static serves it"
     if step.name.startswith("int8") and machine.isa_class in ("x86", "arm"):

@@ -85,3 +85,15 @@ def drop_weight_shapes(model: ModelProto) -> None:
     kept = [info for info in model.graph.value_info if info.name not in weights]
     del model.graph.value_info[:]
     model.graph.value_info.extend(kept)
+
+
+def name_operators(model: ModelProto) -> None:
+    """Give operators without a name, or with one that another has, the name of what they give, in place.
+
+    The quantizer leaves operators out by name: without this, one that has none takes all others without one along.
+    """
+    seen: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in seen:
+            node.name = f"to {node.output[0]}"
+        seen.add(node.name)

@@ -25,7 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 from sartor.compress.calibration import pieces
 from sartor.compress.layers import nodes_of, with_followers
-from sartor.compress.onnx_file import drop_weight_shapes, int8_share, looks_like_transformer, read_whole, write_whole
+from sartor.compress.onnx_file import (
+    drop_weight_shapes,
+    int8_share,
+    looks_like_transformer,
+    name_operators,
+    read_whole,
+    write_whole,
+)
 from sartor.compress.quiet import quiet
 from sartor.compress.values import StepResult, Work
 from sartor.errors import CandidateError
@@ -115,6 +122,7 @@ def _prepare(work: Work, scratch: Path) -> Path:
     quant_pre_process(source, prepared, skip_symbolic_shape=True)
     prepared_model = read_whole(prepared)
     drop_weight_shapes(prepared_model)
+    name_operators(prepared_model)
     return write_whole(prepared_model, prepared)
 
 

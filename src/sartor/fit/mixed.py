@@ -193,7 +193,10 @@ def _trade(search: Search, source: Source, lossy: Standing) -> Trade:
     assert lossy.variant is not None
     integers = replace(lossy.variant, candidate=lossy.candidate)
     sensitivities = find_sensitivities(run, source)
-    run.watch.tried("sensitivity of layers", f"{len(sensitivities.layers)} layers, {sensitivities.rows} rows")
+    run.watch.tried(
+        f"sensitivity of {len(sensitivities.layers)} layers on {sensitivities.rows} rows",
+        f"their errors add to {sensitivities.sum:.2g}, all at once it is {sensitivities.together:.2g}",
+    )
     longer = layer_times(run, source, plain_file) - layer_times(run, source, integers)
     # A layer that the profile does not name is taken to gain as much as the others do on the whole.
     longer = np.where(np.isnan(longer), np.nanmean(longer) if np.isfinite(longer).any() else 0.0, longer)

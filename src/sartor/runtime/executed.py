@@ -38,10 +38,9 @@ def _of_onnxruntime(path: Path, settings: Settings) -> list[str]:
     import onnx
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings.threads
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # it warns that the graph written suits this processor only
+    from sartor.runtime.onnxruntime import options_for
+
+    options = options_for(path, settings)
     with TemporaryDirectory(prefix="sartor-") as scratch:
         optimised = Path(scratch) / "optimised.onnx"
         options.optimized_model_filepath = str(optimised)
@@ -54,7 +53,8 @@ def _of_openvino(path: Path, settings: Settings) -> list[str]:
     silence_openvino_telemetry()
     import openvino
 
-    configuration = {"INFERENCE_PRECISION_HINT": settings.precision, "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
-    compiled = openvino.Core().compile_model(str(path), "CPU", configuration)
+    from sartor.runtime.openvino import configuration_of
+
+    compiled = openvino.Core().compile_model(str(path), "CPU", configuration_of(settings))
     facts: list[dict[str, Any]] = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
     return [str(fact["primitiveType"].value) for fact in facts if fact["layerType"].value in _PRODUCTS]

@@ -24,12 +24,10 @@ class Kernel:
     Attributes:
         names: what it goes by: its own name, those of the file's operators that were fused into it, and those of the
             tensors that it reads.
-        kind: the runtime's word for it, `QLinearConv` or `brgemm_avx2_I8`.
         seconds: that one call spends in it; the profiler's own cost is in it.
     """
 
     names: tuple[str, ...]
-    kind: str
     seconds: float
 
 
@@ -51,9 +49,9 @@ def _of_onnxruntime(path: Path, settings: Settings, calls: Sequence[Mapping[str,
     import onnx
     import onnxruntime
 
-    from sartor.runtime.onnxruntime import session_options
+    from sartor.runtime.onnxruntime import options_for
 
-    options = session_options(settings.threads)
+    options = options_for(path, settings)
     with TemporaryDirectory(prefix="sartor-") as scratch:
         optimised = Path(scratch) / "optimised.onnx"
         options.optimized_model_filepath = str(optimised)
@@ -69,7 +67,7 @@ def _of_onnxruntime(path: Path, settings: Settings, calls: Sequence[Mapping[str,
         if event.get("cat") == "Node" and event["name"].endswith(_NODE_TIME):
             times.setdefault(event["name"].removesuffix(_NODE_TIME), []).append(event["dur"] * 1e-6)
     return tuple(
-        Kernel((node.name, *node.input), node.op_type, median(times[node.name][1:] or times[node.name]))
+        Kernel((node.name, *node.input), median(times[node.name][1:] or times[node.name]))
         for node in nodes
         if node.name in times
     )
@@ -79,10 +77,15 @@ def _of_openvino(path: Path, settings: Settings, calls: Sequence[Mapping[str, Ar
     silence_openvino_telemetry()
     import openvino
 
-    from sartor.runtime.openvino import configuration_of
+    from sartor.runtime.openvino import configuration_of, fix_shape
 
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(str(path)), "CPU", {**configuration_of(settings), "PERF_COUNT": True})
+    model = core.read_model(str(path))
+    if (
+        settings.shape == "fixed"
+    ):  # of several buckets' kernels none are the file's: those of a free shape stand for them
+        fix_shape(model, settings.batch, settings.length)
+    compiled = core.compile_model(model, "CPU", {**configuration_of(settings), "PERF_COUNT": True})
     request = compiled.create_infer_request()
     times: dict[str, list[float]] = {}
     for inputs in calls:
@@ -95,5 +98,5 @@ def _of_openvino(path: Path, settings: Settings, calls: Sequence[Mapping[str, Ar
         name = node.get_friendly_name()
         if name in times:
             fused = tuple(part for part in facts.get("originalLayersNames", "").split(",") if part)
-            found.append(Kernel((name, *fused), facts.get("primitiveType", ""), median(times[name][1:] or times[name])))
+            found.append(Kernel((name, *fused), median(times[name][1:] or times[name])))
     return tuple(found)

@@ -53,11 +53,7 @@ class OnnxRuntime:
             raise CandidateError("unsupported", refused)
         if settings.shape == "buckets":
             raise CandidateError("unsupported", "ONNX Runtime compiles nothing per shape, so buckets only add padding")
-        options = session_options(settings.threads)
-        if settings.shape == "fixed":
-            for name, size in _free_dimensions(path, settings.batch, settings.length).items():
-                options.add_free_dimension_override_by_name(name, size)
-        return _OnnxSession(_open(path, options))
+        return _OnnxSession(_open(path, options_for(path, settings)))
 
 
 @final
@@ -98,8 +94,20 @@ def _library() -> Any:
     return onnxruntime
 
 
-def session_options(threads: int) -> Any:
-    """How every session here is opened: f32 as it is, `threads` inside a call, nothing on standard error."""
+def options_for(path: Path, settings: Settings) -> Any:
+    """How a file is opened with these settings; the shape policy is `fixed` or `dynamic`.
+
+    Raises:
+        CandidateError: `unsupported` when `fixed` asks for other rows than the file is fixed to.
+    """
+    options = _options(settings.threads)
+    if settings.shape == "fixed":
+        for name, size in _free_dimensions(path, settings.batch, settings.length).items():
+            options.add_free_dimension_override_by_name(name, size)
+    return options
+
+
+def _options(threads: int) -> Any:
     library = _library()
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
@@ -127,7 +135,7 @@ def _free_dimensions(path: Path, rows: int, length: int) -> dict[str, int]:
 
     An unoptimised session reads them: cheaper in memory and start-up than importing onnx for it.
     """
-    options = session_options(1)
+    options = _options(1)
     options.graph_optimization_level = _library().GraphOptimizationLevel.ORT_DISABLE_ALL
     shapes = [node.shape for node in _open(path, options).get_inputs() if node.shape]
     first = [shape[0] for shape in shapes]

@@ -57,7 +57,7 @@ class OpenVino:
 def _compile(core: Any, model: Any, settings: Settings, length: int) -> _OpenVinoSession:
     try:
         if settings.shape != "dynamic":
-            _fix_shape(model, settings.batch, length)
+            fix_shape(model, settings.batch, length)
         compiled = core.compile_model(model, _DEVICE, configuration_of(settings))
     except RuntimeError as error:
         raise load_refusal("OpenVINO", error) from error
@@ -159,7 +159,12 @@ def configuration_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _fix_shape(model: Any, rows: int, length: int) -> None:
+def fix_shape(model: Any, rows: int, length: int) -> None:
+    """Give a model's inputs this many rows, and this length where their dimension 1 is free and it is not 0, in place.
+
+    Raises:
+        CandidateError: `unsupported` when the file is fixed to other rows.
+    """
     shapes = {port: port.partial_shape for port in model.inputs}
     for shape in shapes.values():
         if len(shape) and shape[0].is_static and shape[0].get_length() != rows:
