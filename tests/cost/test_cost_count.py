@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sartor.cost.costs import Cost
-from sartor.cost.count import count, operator_cost
+from sartor.cost.count import count, operator_cost, operator_flop
 from sartor.cost.graph import Body, Operator, Tensor
 from tests.cost.operators import MICROSOFT, flop, graph, int8, int64, operator, tensor, uint8
 
@@ -178,6 +178,7 @@ def test_flop_by_hand(made: Operator, expected: dict[str, float]) -> None:
 
     assert cost.flop == expected
     assert not cost.unknown
+    assert operator_flop(made) == sum(expected.values())
 
 
 def test_every_operator_reads_its_inputs_and_writes_its_outputs_once() -> None:

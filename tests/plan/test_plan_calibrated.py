@@ -113,6 +113,8 @@ def test_trees_say_what_the_library_says() -> None:
     grown = [DecisionTreeRegressor(max_depth=depth, random_state=0).fit(table, target) for depth in (1, 4, 3)]
     ours = tuple(_tree(one.tree_, one.tree_.value.ravel()) for one in grown)
     assert _summed(ours, table) == pytest.approx(sum(one.predict(table) for one in grown))
+    again = np.repeat(table, 3, axis=0)[::-1]  # as the layers of a network repeat
+    assert _summed(ours, again) == pytest.approx(sum(one.predict(again) for one in grown))
     assert _summed((), table) == pytest.approx(np.zeros(300))
 
 

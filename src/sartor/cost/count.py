@@ -31,8 +31,18 @@ def operator_cost(operator: Operator) -> Cost:
     that it needs is not known, it is one operator that is `unknown` under its name, `domain.type`, beside what its
     bodies cost.
     """
-    bodies = [count(body.graph) * body.times for body in bodies_that_run(operator)]
-    return total([_own_cost(operator), *bodies])
+    own = _own_cost(operator)
+    if not operator.bodies:
+        return own
+    return total([own, *(count(body.graph) * body.times for body in bodies_that_run(operator))])
+
+
+def operator_flop(operator: Operator) -> float:
+    """The operations of one run, as in `operator_cost`, without counting what is moved; 0 where they are not known."""
+    if operator.bodies:
+        return operator_cost(operator).total_flop
+    work = _work(operator)
+    return float(sum(work.flop.values())) if work is not None else 0.0
 
 
 def bodies_that_run(operator: Operator) -> tuple[Body, ...]:
@@ -48,14 +58,25 @@ def _weight(body: Body) -> tuple[float, float, int]:
 
 
 def _own_cost(operator: Operator) -> Cost:
+    if operator.bodies and find_formula(operator) is None:
+        return Cost(operators=1)
+    work = _work(operator)
+    try:
+        return _unknown(operator) if work is None else _of_work(operator, work)
+    except UnknownShapeError:  # the formula can do without a shape whose bytes are asked for
+        return _unknown(operator)
+
+
+def _work(operator: Operator) -> Work | None:
+    """What its formula says; None where there is none, or a shape that it needs is not known."""
     formula = find_formula(operator)
     if formula is None:
-        return Cost(operators=1) if operator.bodies else _unknown(operator)
+        return None
     try:
-        return _of_work(operator, formula(operator))
+        return formula(operator)
     # A formula takes shapes apart as the operator's definition has them; a file that departs from it is not counted.
     except (UnknownShapeError, ValueError, IndexError, KeyError, ZeroDivisionError, TypeError):
-        return _unknown(operator)
+        return None
 
 
 def _of_work(operator: Operator, work: Work) -> Cost:

@@ -67,15 +67,24 @@ def _summed(trees: tuple[Tree, ...], table: Values) -> Values:
         return np.zeros(len(table))
     feature, threshold, left, right, value, depth = _stacked(trees)
     first = np.arange(len(trees))[:, None] * feature.shape[1]  # of a tree's nodes, one tree after another
-    node = np.repeat(first, len(table), axis=1)
-    narrow = np.ascontiguousarray(table, dtype=np.float32)  # scikit-learn compares in single precision
-    row = np.arange(len(table))[None, :] * narrow.shape[1]
+    # scikit-learn compares in single precision. Layers repeat, so few rows differ.
+    narrow, which = _different(np.ascontiguousarray(table, dtype=np.float32))
+    node = np.repeat(first, len(narrow), axis=1)
+    row = np.arange(len(narrow))[None, :] * narrow.shape[1]
     for _ in range(depth):
         asked = feature.ravel()[node]
         smaller = narrow.ravel()[row + np.maximum(asked, 0)] <= threshold.ravel()[node]
         node = np.where(asked < 0, node, first + np.where(smaller, left.ravel()[node], right.ravel()[node]))
     summed: Values = value.ravel()[node].sum(axis=0)
-    return summed
+    return summed[which]
+
+
+def _different(table: NDArray[np.float32]) -> tuple[NDArray[np.float32], Places]:
+    """The rows of a table that differ, and which of them each row is."""
+    places: dict[bytes, int] = {}
+    which = [places.setdefault(row.tobytes(), len(places)) for row in table]
+    rows = np.frombuffer(b"".join(places), dtype=np.float32).reshape(-1, table.shape[1])
+    return rows, np.array(which, dtype=np.int64)
 
 
 @lru_cache(maxsize=64)

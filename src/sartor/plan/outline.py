@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.cost.count import operator_cost
+from sartor.cost.count import operator_flop
 from sartor.cost.fusion import EXPENSIVE, Group, fused
 from sartor.cost.graph import Graph, Operator, Tensor
 from sartor.cost.memory import activation_peak
@@ -85,8 +85,9 @@ def _folded_bytes(graph: Graph, groups: Iterable[Group]) -> float:
     stored = {tensor.name for tensor in graph.weights}
     running = [operator for group in groups for operator in group.operators]
     made = {tensor.name for operator in running for tensor in operator.outputs} | {t.name for t in graph.inputs}
+    known = stored | made
     read = {t.name: t for operator in running for t in operator.inputs if t is not None and t.name}
-    left = sum(tensor.size_bytes for name, tensor in read.items() if name not in stored | made)
+    left = sum(tensor.size_bytes for name, tensor in read.items() if name not in known)
     return float(sum(t.size_bytes for t in graph.weights if t.name not in read) - left)
 
 
@@ -121,7 +122,7 @@ def _row(group: Group, seen: set[str]) -> list[float]:
     return [
         *(float(KINDS.index(kind)), float(group.times), sizes.batch, sizes.rows, sizes.columns, sizes.depth),
         *(sizes.area, sizes.stride, sizes.steps, _elements(given), _elements(leader.outputs)),
-        *(operator_cost(leader).total_flop, _weight(group, seen), float(leader.type in EXPENSIVE)),
+        *(operator_flop(leader), _weight(group, seen), float(leader.type in EXPENSIVE)),
         *followers.values(),
     ]
 
