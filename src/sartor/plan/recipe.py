@@ -7,16 +7,31 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-StepName = Literal["none", "fp16-weights", "int8-dynamic", "int8-static"]
+# fmt: off
+StepName = Literal[
+    "none", "fp16-weights", "int8-dynamic", "int8-static", "int8-weights", "int4-weights",
+    "prune", "low-rank", "recover",
+]
+# fmt: on
 Setting = str | int | float
 
+# Steps that give another network in f32; the others say in which form a runtime stores it.
+RESHAPING = ("prune", "low-rank", "recover")
 # How far a step takes the file from what the user gave: breaks ties, simpler wins.
-_COMPLEXITY: dict[str, int] = {"none": 0, "fp16-weights": 1, "int8-dynamic": 2, "int8-static": 3}
+_COMPLEXITY: dict[str, int] = {
+    **{"none": 0, "fp16-weights": 1, "int8-weights": 1, "int4-weights": 2, "int8-dynamic": 2, "int8-static": 3},
+    **{"prune": 4, "low-rank": 4, "recover": 4},
+}
 _WORDS: dict[str, str] = {
     "none": "f32",
     "fp16-weights": "fp16 weights",
     "int8-dynamic": "int8 dynamic",
     "int8-static": "int8 static",
+    "int8-weights": "int8 weights",
+    "int4-weights": "int4 weights",
+    "prune": "pruned",
+    "low-rank": "low rank",
+    "recover": "recovered",
 }
 
 
@@ -84,6 +99,16 @@ class Recipe:
     def effective(self) -> tuple[CompressionStep, ...]:
         """The steps that do something."""
         return tuple(step for step in self.steps if step.name != "none")
+
+    @property
+    def reshaping(self) -> Recipe:
+        """The steps that give another network in f32; they come first."""
+        return Recipe(tuple(step for step in self.effective if step.name in RESHAPING))
+
+    @property
+    def storing(self) -> Recipe:
+        """The steps that say how a runtime stores it."""
+        return Recipe(tuple(step for step in self.effective if step.name not in RESHAPING))
 
     @property
     def label(self) -> str:
