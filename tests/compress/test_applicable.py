@@ -26,15 +26,24 @@ def test_every_recipe_applies_or_says_why_not(runtime: str) -> None:
     reasons = {recipe.label: why_not(recipe, runtime, MODERN) for recipe in recipes(runtime)}
     assert reasons["f32"] is None
     assert reasons["fp16 weights"] is None
-    assert sum(why is None for label, why in reasons.items() if label.startswith("int8 static")) == 3
+    offered = [label for label, why in reasons.items() if label.startswith("int8 static") and why is None]
+    assert len(offered) == (4 if runtime == "onnxruntime" else 3)
     assert all(why is None or len(why) > 20 for why in reasons.values())
 
 
+@pytest.mark.parametrize("for_bytes", [False, True])
 @pytest.mark.parametrize("runtime", list(RUNTIMES))
-def test_recipes_are_unique_and_simplest_first(runtime: str) -> None:
-    offered = recipes(runtime)
+def test_recipes_are_unique_and_simplest_first(runtime: str, for_bytes: bool) -> None:
+    offered = recipes(runtime, for_bytes=for_bytes)
     assert len({recipe.slug for recipe in offered}) == len(offered)
     assert [recipe.complexity for recipe in offered] == sorted(recipe.complexity for recipe in offered)
+
+
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_weights_alone_are_tried_where_bytes_count(runtime: str) -> None:
+    more = set(recipes(runtime, for_bytes=True)) - set(recipes(runtime))
+    assert {recipe.label for recipe in more} == {"int8 weights", "int4 weights"}
+    assert all(why_not(recipe, runtime, MODERN) is None for recipe in more)
 
 
 def test_dynamic_is_not_offered_by_openvino() -> None:

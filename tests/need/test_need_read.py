@@ -57,7 +57,7 @@ def test_an_unknown_key(text: str, line: int, key: str, near: str, allowed: str)
         ("task: classification\nmodel: a\ndata: b\n", 1, "`task: classification`", "tabular-classification"),
         (BASE + "minimise: cost\n", 4, "`minimise: cost`", "latency, throughput, size, memory"),
         (BASE + "on: {h100-sxm: 16}\n", 4, "`on: ", "this-machine"),
-        (BASE + "train: maybe\n", 4, "`train: maybe`", "auto, true, false"),
+        (BASE + "train: maybe\n", 4, "`train: maybe`", "auto, recover, true, false"),
         (BASE + "train: {epochs: 0}\n", 4, "`train.epochs: 0`", "1"),
         (BASE + "confidence: 0.3\n", 4, "`confidence: 0.3`", "0.5"),
         (BASE + "confidence: 1\n", 4, "`confidence: 1`", "less than 1"),

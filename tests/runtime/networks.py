@@ -24,6 +24,16 @@ def write_dense(path: Path, batch: str | int = "batch") -> Path:
     return _write(path, nodes, batch, dict(zip("WV", weights, strict=True)))
 
 
+def write_sum(path: Path, features: int) -> Path:
+    """left + right, both [batch, features]."""
+    infos = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", features]) for name in ("left", "right", "sum")
+    ]
+    graph = helper.make_graph([helper.make_node("Add", ["left", "right"], ["sum"])], "net", infos[:2], infos[2:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), str(path))
+    return path
+
+
 def write_unknown_operator(path: Path) -> Path:
     """An operator that no runtime knows."""
     return _write(path, [helper.make_node("Frobnicate", ["x"], ["y"], domain="my.ops")], "batch", {})

@@ -13,7 +13,7 @@ from sartor.errors import CandidateError, InputError
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Array, Settings, outputs_agree
 
-from .networks import FEATURES, write_dense, write_unknown_operator
+from .networks import FEATURES, write_dense, write_sum, write_unknown_operator
 
 EVERY = pytest.mark.parametrize("name", list(RUNTIMES))
 
@@ -110,6 +110,14 @@ def test_read_only_and_strided_inputs_run(name: str, dense: Path) -> None:
     frozen.flags.writeable = False
     assert outputs_agree(expected, session.run({"x": frozen})[0]) <= 1
     assert outputs_agree(expected, session.run({"x": np.asfortranarray(rows(4)["x"])})[0]) <= 1
+
+
+@EVERY
+def test_several_strided_inputs_do_not_overwrite_each_other(name: str, tmp_path: Path) -> None:
+    session = open_runtime(name).load(write_sum(tmp_path / "sum.onnx", 100_000), Settings())
+    random = np.random.default_rng(0)
+    left, right = (random.standard_normal((2, 200_000), dtype=np.float32)[:, ::2] for _ in range(2))
+    assert outputs_agree(left + right, session.run({"left": left, "right": right})[0]) <= 1
 
 
 @EVERY

@@ -59,7 +59,7 @@ def compress(
 def _named(recipe: Recipe | str, runtime: str) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
-    known = {one.slug: one for one in recipes(runtime)}
+    known = {one.slug: one for one in recipes(runtime, for_bytes=True)}
     if recipe not in known:
         raise InputError(f"unknown recipe `{recipe}`", ", ".join(known), nearest(recipe, known))
     return known[recipe]

@@ -16,17 +16,28 @@ _NO_CALIBRATION: dict[tuple[str, str], str] = {
     ): "`mixed` is NNCF's name for unsigned activations, which ONNX Runtime always gets",
     ("openvino", "entropy"): "NNCF has no entropy calibration",
 }
+_GROUPS = (32, 64, 128)
 
 
-def recipes(runtime: str) -> tuple[Recipe, ...]:
-    """Every recipe that is known, simplest first; `why_not` says which of them `runtime` can use here."""
+def recipes(runtime: str, *, for_bytes: bool = False) -> tuple[Recipe, ...]:
+    """Every recipe that is known, simplest first; `why_not` says which of them `runtime` can use here.
+
+    Args:
+        runtime: whose calibrations come first.
+        for_bytes: whether fewer bytes are a gain by themselves. If so, weights alone in 8 and 4 bits are among them,
+            which are hardly ever faster.
+    """
     every = dict.fromkeys(name for names in _CALIBRATIONS.values() for name in names)
     own = _CALIBRATIONS.get(runtime, ())
     ordered = [*own, *(name for name in every if name not in own)]
-    static = (CompressionStep("int8-static", (("calibration", name),)) for name in ordered)
+    static = [CompressionStep("int8-static", (("calibration", name),)) for name in ordered]
+    corrected = CompressionStep("int8-static", (("calibration", "minmax"), ("bias", "corrected")))
     coarse = CompressionStep("int8-dynamic", (("scales", "tensor"),))
-    steps = (CompressionStep("fp16-weights"), CompressionStep("int8-dynamic"), coarse, *static)
-    return (Recipe(), *(Recipe((step,)) for step in steps))
+    steps = [CompressionStep("fp16-weights"), CompressionStep("int8-dynamic"), coarse, *static, corrected]
+    if for_bytes:
+        steps += [CompressionStep("int8-weights"), CompressionStep("int4-weights")]
+    found = [Recipe(), *(Recipe((step,)) for step in steps)]
+    return tuple(sorted(found, key=lambda recipe: recipe.complexity))
 
 
 def why_not(recipe: Recipe, runtime: str, machine: Machine) -> str | None:
@@ -43,9 +54,32 @@ def _step_why_not(step: CompressionStep, runtime: str, machine: Machine) -> str 
         return f"only int8 static leaves layers in f32, {step.name} does not"
     if step.name == "int8-dynamic" and runtime == "openvino":
         return "OpenVINO quantizes activations ahead of time only; int8 static serves it"
+    if step.name in ("int8-weights", "int4-weights"):
+        return _group_why_not(step)
     if step.name.startswith("int8") and machine.isa_class in ("x86", "arm"):
         return f"{machine.cpu} has no vector instructions for 8-bit products"
+    return _setting_why_not(step, runtime)
+
+
+def _group_why_not(step: CompressionStep) -> str | None:
+    group = step.setting("group", 0 if step.name == "int8-weights" else _GROUPS[1])
+    if step.name == "int8-weights" and group != 0:
+        return f"8-bit weights have one scale for each output (group 0), not one for each {group} weights"
+    if step.name == "int4-weights" and group not in _GROUPS:
+        return f"4-bit weights come in groups of {', '.join(map(str, _GROUPS))}, not of {group}"
+    return None
+
+
+def _setting_why_not(step: CompressionStep, runtime: str) -> str | None:
+    """Of the steps that have integers compute."""
     calibration = str(step.setting("calibration", "minmax"))
     if step.name == "int8-static" and calibration not in _CALIBRATIONS[runtime]:
         return _NO_CALIBRATION.get((runtime, calibration), f"{runtime} has no calibration `{calibration}`")
+    bias, strength = step.setting("bias", ""), step.setting("equalise", 0.0)
+    if bias and (bias != "corrected" or step.name != "int8-static"):
+        return f"biases are `corrected` by int8 static alone, not `{bias}` by {step.name}"
+    if bias and runtime == "openvino":
+        return "NNCF corrects biases in every calibration already"
+    if isinstance(strength, str) or not 0 <= strength <= 1:
+        return f"`equalise` is a strength from 0 to 1, not {strength}"
     return None

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from sartor.compress import float_weights, onnxruntime_int8, openvino_int8
+from sartor.compress import float_weights, onnxruntime_int8, onnxruntime_weights, openvino_int8, openvino_weights
 from sartor.compress.applicable import why_not
 from sartor.compress.calibration import checked_rows, pieces
 from sartor.compress.values import CALIBRATION_ROWS, BuiltVariant, StepResult, Work
@@ -26,9 +26,13 @@ _STEPS: dict[tuple[str, str], Callable[[Work], StepResult]] = {
     ("onnxruntime", "fp16-weights"): float_weights.halve_onnx,
     ("onnxruntime", "int8-dynamic"): onnxruntime_int8.quantize_dynamic,
     ("onnxruntime", "int8-static"): onnxruntime_int8.quantize_static,
+    ("onnxruntime", "int8-weights"): onnxruntime_weights.store_int8,
+    ("onnxruntime", "int4-weights"): onnxruntime_weights.store_int4,
     ("openvino", "none"): float_weights.keep_openvino,
     ("openvino", "fp16-weights"): float_weights.halve_openvino,
     ("openvino", "int8-static"): openvino_int8.quantize_static,
+    ("openvino", "int8-weights"): openvino_weights.store_int8,
+    ("openvino", "int4-weights"): openvino_weights.store_int4,
 }
 _OWN_FILES = {"model.onnx", "model.xml", "model.bin"}
 _PROOF_ROWS = 4

@@ -16,14 +16,13 @@ threads, the lengths of real sentences), so both are offered and quality decides
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sartor.compress.calibration import pieces
+from sartor.compress.bias_correction import correct_biases, has_biases
+from sartor.compress.equalise import equalise
 from sartor.compress.layers import nodes_of, with_followers
 from sartor.compress.onnx_file import (
     drop_weight_shapes,
@@ -33,10 +32,10 @@ from sartor.compress.onnx_file import (
     read_whole,
     write_whole,
 )
+from sartor.compress.onnxruntime_ranges import find_ranges, method
 from sartor.compress.quiet import quiet
 from sartor.compress.values import StepResult, Work
 from sartor.errors import CandidateError
-from sartor.runtime.base import Array
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -55,27 +54,29 @@ _DYNAMIC_OPERATORS = ["MatMul", "Attention", "LSTM", "Gather", "EmbedLayerNormal
 _WORTHWHILE_SHARE = 0.05
 # Of a transformer only these, and of the products only those with weights: attention scores keep f32.
 _TRANSFORMER_OPERATORS = ["MatMul", "Gemm", "Gather"]
-_ROWS_PER_PIECE = 8  # histograms hold all activations of one piece in memory
-# Bins over [-max, max] and levels over the same: the quantizer's own default of 128 and 128 leaves one
-# threshold to choose from, so that `entropy` silently equals `minmax`. 512 and 256 can cut half of the range.
-_ENTROPY_BINS = {"num_bins": 512, "num_quantized_bins": 256}
-# `symmetric: False`: else the range of what a Relu gives would stretch to -max, and half of the levels idle.
-_PERCENTILE = {"num_bins": 2048, "percentile": 99.99, "symmetric": False}
 
 
 def quantize_static(work: Work) -> StepResult:
-    """Requires calibration rows. Ensures 8-bit weights and activations in Q/DQ pairs. Changes the numbers."""
+    """Requires calibration rows. Ensures 8-bit weights and activations in Q/DQ pairs. Changes the numbers.
+
+    `bias: corrected` makes up in the biases for what rounding shifts (`bias_correction`); `equalise: 0.7` moves that
+    much of the ranges of channels into weights first (`equalise`).
+    """
     from onnxruntime import quantization
 
     with TemporaryDirectory(prefix="sartor-") as scratch, quiet():
-        prepared = _prepare(work, Path(scratch))
-        scope = _scope(read_whole(prepared), work.step.keeps)
-        ranges = _find_ranges(work, prepared, scope, Path(scratch))
+        prepared = _equalised(work, _prepare(work, Path(scratch)))
+        model = read_whole(prepared)
+        scope = _scope(model, work.step.keeps)
+        corrected = work.step.setting("bias", "") == "corrected"
+        if corrected and not has_biases(model):  # before the ranges, which take long
+            raise CandidateError("unsupported", "nothing to correct: no convolution has a bias")
+        ranges = find_ranges(work, prepared, scope.operators, Path(scratch))
         quantization.quantize_static(
             prepared,
             work.folder / "model.onnx",
             calibration_cache_path=ranges,
-            calibrate_method=_method(work),
+            calibrate_method=method(work),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=scope.operators,
             nodes_to_exclude=scope.excluded,
@@ -84,6 +85,8 @@ def quantize_static(work: Work) -> StepResult:
             per_channel=True,
             reduce_range=not work.machine.exact_int8,
         )
+        if corrected:
+            _correct_biases(work, model)
     _hold_in_f32(work.folder / "model.onnx", scope.kept)
     return _finish(work)
 
@@ -91,13 +94,14 @@ def quantize_static(work: Work) -> StepResult:
 def quantize_dynamic(work: Work) -> StepResult:
     """Requires nothing. Ensures 8-bit matrices; activations are scaled in each call. Changes the numbers.
 
-    `scales: tensor` gives a matrix one scale in place of one for each column: faster, and less exact.
+    `scales: tensor` gives a matrix one scale in place of one for each column: faster, and less exact. `equalise` as of
+    `quantize_static`.
     """
     from onnxruntime import quantization
 
     with TemporaryDirectory(prefix="sartor-") as scratch, quiet():
         quantization.quantize_dynamic(
-            _prepare(work, Path(scratch)),
+            _equalised(work, _prepare(work, Path(scratch))),
             work.folder / "model.onnx",
             op_types_to_quantize=_DYNAMIC_OPERATORS,
             weight_type=quantization.QuantType.QInt8,
@@ -155,6 +159,26 @@ def _scope(model: ModelProto, keeps: tuple[str, ...]) -> _Scope:
     return _Scope(operators, excluded, kept)
 
 
+def _equalised(work: Work, prepared: Path) -> Path:
+    """The file with `equalise` of its ranges moved into weights, where the step asks for it."""
+    strength = float(work.step.setting("equalise", 0.0))
+    if strength == 0.0:
+        return prepared
+    model = read_whole(prepared)
+    transformer, static = looks_like_transformer(model), work.step.name == "int8-static"
+    found = equalise(model, work.source, work.rows, strength, insert=transformer, convolutions=static)
+    if found == 0:
+        raise CandidateError("unsupported", "nothing to equalise: no product reads what another gives it alone")
+    return write_whole(model, prepared)
+
+
+def _correct_biases(work: Work, prepared: ModelProto) -> None:
+    model = read_whole(work.folder / "model.onnx")
+    if correct_biases(model, prepared, work.source, work.rows) == 0:
+        raise CandidateError("unsupported", "nothing to correct: no operator with a bias is in 8 bits")
+    write_whole(model, work.folder / "model.onnx")
+
+
 def _hold_in_f32(path: Path, names: list[str]) -> None:
     """Put a LeakyRelu of slope 1, which changes nothing, behind products that were left out between integers.
 
@@ -188,59 +212,6 @@ def _ends_in_integers(model: ModelProto, tensor: str) -> bool:
         if readers[0].op_type == "QuantizeLinear":
             return True
         tensor = readers[0].output[0]
-
-
-def _find_ranges(work: Work, prepared: Path, scope: _Scope, scratch: Path) -> Path:
-    """Each tensor's range, as another build of this source left it or from the rows."""
-    if work.ranges is None:
-        return _save_ranges(work, prepared, scope, scratch)
-    kept = work.ranges / f"onnxruntime-{_calibration(work)}.json"
-    if not kept.exists():
-        work.ranges.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".partial")
-        shutil.copy(_save_ranges(work, prepared, scope, scratch), partial)
-        partial.replace(kept)
-    return kept
-
-
-def _save_ranges(work: Work, prepared: Path, scope: _Scope, scratch: Path) -> Path:
-    """Run the rows and write each tensor's range. (The quantizer's own call takes no bin counts.)"""
-    from onnxruntime.quantization import calibrate
-
-    options = {"entropy": _ENTROPY_BINS, "percentile": _PERCENTILE}.get(_calibration(work), {})
-    calibrator = calibrate.create_calibrator(
-        prepared,
-        scope.operators,
-        augmented_model_path=str(scratch / "augmented.onnx"),
-        calibrate_method=_method(work),
-        extra_options=options,
-    )
-    for piece in pieces(work.source, work.rows, _ROWS_PER_PIECE):
-        calibrator.collect_data(_reader(iter([piece])))
-    ranges = scratch / "ranges.json"
-    calibrate.save_tensors_data(calibrator.compute_data(), ranges)
-    return ranges
-
-
-def _reader(source: Iterator[dict[str, Array]]) -> Any:
-    """The quantizer's interface around our pieces; its base class accepts anything with `get_next`."""
-
-    class Reader:
-        def get_next(self) -> dict[str, Array] | None:
-            return next(source, None)
-
-    return Reader()
-
-
-def _calibration(work: Work) -> str:
-    return str(work.step.setting("calibration", "minmax"))
-
-
-def _method(work: Work) -> Any:
-    from onnxruntime.quantization import CalibrationMethod
-
-    methods = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
-    return CalibrationMethod[methods[_calibration(work)]]
 
 
 def _finish(work: Work) -> StepResult:

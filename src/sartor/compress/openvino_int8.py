@@ -46,7 +46,10 @@ def save_model(model: Any, path: Path, *, half: bool = False) -> Path:
 
 
 def quantize_static(work: Work) -> StepResult:
-    """Requires calibration rows. Ensures 8-bit weights and activations. Changes the numbers."""
+    """Requires calibration rows. Ensures 8-bit weights and activations. Changes the numbers.
+
+    NNCF equalises what the products of a transformer read, at a strength of 0.95; `equalise: 0.7` is another one.
+    """
     model = read_model(work.source.path)
     with quiet():
         import nncf
@@ -93,6 +96,8 @@ def _options(work: Work) -> dict[str, Any]:
     calibration = str(work.step.setting("calibration", "minmax"))
     preset = nncf.QuantizationPreset.MIXED if calibration == "mixed" else nncf.QuantizationPreset.PERFORMANCE
     transformer = looks_like_transformer(read_whole(work.source.path))
+    if work.step.setting("equalise", 0.0) and not transformer:
+        raise CandidateError("unsupported", "nothing to equalise: NNCF does so in transformers alone")
     return {
         "preset": preset,
         "subset_size": len(work.rows),
@@ -119,4 +124,7 @@ def _advanced(work: Work, calibration: str) -> Any:
         parameters.activations_range_estimator_params = RangeEstimatorParametersSet.MINMAX
     if calibration == "percentile":
         parameters.activations_range_estimator_params = RangeEstimatorParametersSet.MEAN_QUANTILE
+    strength = float(work.step.setting("equalise", 0.0))
+    if strength:
+        parameters.smooth_quant_alphas = nncf.AdvancedSmoothQuantParameters(matmul=strength)
     return parameters

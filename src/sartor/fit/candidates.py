@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sartor.compress.applicable import recipes, why_not
 from sartor.machine.device import Machine
 from sartor.model.values import Signature
+from sartor.need import Need
 from sartor.plan.calibrated import arithmetic_of
 from sartor.plan.candidates import Candidate, Option, Plan, RowShapes, enumerate_candidates
 from sartor.plan.recipe import Recipe
@@ -16,7 +17,9 @@ from sartor.runtime.base import Precision
 _PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
 
 
-def candidates_of(model: str, rows: RowShapes, batch: int, machine: Machine, compressed: str = "") -> Plan:
+def candidates_of(
+    model: str, rows: RowShapes, batch: int, machine: Machine, compressed: str = "", *, for_bytes: bool = False
+) -> Plan:
     """All candidates, and every combination that is refused with its reason.
 
     Args:
@@ -24,6 +27,7 @@ def candidates_of(model: str, rows: RowShapes, batch: int, machine: Machine, com
         rows: shapes of its rows.
         batch: rows of one call.
         compressed: what its weights are compressed to already, in words; such a model is taken as it is.
+        for_bytes: whether fewer bytes are a gain by themselves.
     """
 
     def refused(recipe: Recipe, runtime: str) -> str | None:
@@ -31,12 +35,21 @@ def candidates_of(model: str, rows: RowShapes, batch: int, machine: Machine, com
 
     return enumerate_candidates(
         model,
-        [Option(recipe, name, refused(recipe, name)) for name in RUNTIMES for recipe in recipes(name)],
+        [
+            Option(recipe, name, refused(recipe, name))
+            for name in RUNTIMES
+            for recipe in recipes(name, for_bytes=for_bytes)
+        ],
         [(name, p, open_runtime(name).why_not(p)) for name in RUNTIMES for p in _PRECISIONS],
         cores=machine.cores,
         batch=batch,
         rows=rows,
     )
+
+
+def wants_bytes(need: Need) -> bool:
+    """Whether a Need gains from fewer bytes by themselves."""
+    return need.minimise in ("size", "memory") or any(limit.name in ("size", "memory") for limit in need.limits)
 
 
 def computable(machine: Machine) -> tuple[Candidate, ...]:

@@ -58,8 +58,8 @@ def _samples(search: Search, source: Source, name: str) -> Iterator[Sample]:
         candidate = standing.candidate
         if candidate.model != source.model.name or standing.seconds is None or standing.status == "failed":
             continue
-        if any(step.keeps for step in candidate.recipe.steps):
-            continue  # neither f32 nor int8: it teaches nothing of either
+        if candidate.recipe.reshaping.steps or any(step.keeps for step in candidate.recipe.steps):
+            continue  # another network, or neither f32 nor int8: it teaches nothing of this one
         key = candidate.runtime, arithmetic_of(candidate), candidate.settings.threads
         if key not in best or _seconds(standing) < _seconds(best[key]):
             best[key] = standing

@@ -27,6 +27,7 @@ from sartor.fit.nearest import every_candidate_excluded, nearest_to
 from sartor.fit.prove import Proof, prove
 from sartor.fit.run import DataOnDisk, Jobs, Run
 from sartor.fit.search import Search, open_and_screen, revive_nearest, train_and_race
+from sartor.fit.shrink import shrink
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Silent, Watch
 from sartor.machine.calibration_file import find_calibration
@@ -188,6 +189,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
         search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
     refine(search)
+    shrink(search)
     proof = _prove(search)
     if proof is None:
         return _unproved(search, path)

@@ -97,7 +97,7 @@ def open_inputs(need: Need, base: Path) -> Opened:
     models = tuple(replace(model, trainable=_learns(need, model, dataset)) for model in models)
     _check_training(need, models, len(dataset.classes))
     _check_class_order(need, models, dataset)
-    splits = make_splits(dataset, trains=any(trains(need, model) for model in models), seed=need.seed)
+    splits = make_splits(dataset, trains=any(learns(need, model) for model in models), seed=need.seed)
     metric_code = code_hash(need.metric, base) if is_callable_target(need.metric) else ""
     limits = working_limits(need, len(splits.confirm))
     said = provable(limits, need.confidence, 0, len(splits.confirm))
@@ -167,7 +167,14 @@ def decoded_data(need: Need, steps: Sequence[Mapping[str, Any]], classes: tuple[
 
 def trains(need: Need, model: Model) -> bool:
     """Whether the Need has this model trained; `model` is one that `open_inputs` gave."""
+    if need.train == "recover":
+        return False
     return model.trainable if need.train == "auto" else bool(need.train) and model.kind not in _FINISHED
+
+
+def learns(need: Need, model: Model) -> bool:
+    """Whether rows may be learnt from: to train the model, or to learn back what a compression took from it."""
+    return need.train == "recover" or trains(need, model)
 
 
 def _learns(need: Need, model: Model, dataset: Dataset) -> bool:
@@ -185,7 +192,7 @@ def _check_training(need: Need, models: tuple[Model, ...], classes: int) -> None
     if untrained:
         head = untrained.kind == "huggingface"
         raise NeedError(
-            f"`train: false` with `{untrained.reference}`, which has "
+            f"`train: {str(need.train).lower()}` with `{untrained.reference}`, which has "
             + (_head_and_classes(untrained, classes) if head else "random weights"),
             "train: auto, true, or settings",
             "let a new head be trained; where the data lacks classes of the model, name all of its classes "
@@ -208,10 +215,10 @@ def _check_training(need: Need, models: tuple[Model, ...], classes: int) -> None
             "a folder with a classification head, or labels to train one on",
             "for the encoder alone, export it to ONNX or .pt2 and use the task feature-extraction",
         )
-    if need.train not in ("auto", False) and not any(trains(need, model) for model in models):
+    if need.train not in ("auto", "recover", False) and not any(trains(need, model) for model in models):
         raise NeedError(
             f"`train: {need.as_dict()['train']}` with `{models[0].reference}`, which cannot be trained",
-            "train: auto or false; a finished file is taken as it is",
+            "train: auto, false, or recover; a finished file is taken as it is",
             "give the network as package.module:callable to train it",
             ("train",),
         )

@@ -17,6 +17,7 @@ from sartor.compress.layer_times import layer_seconds
 from sartor.compress.layers import layers
 from sartor.compress.onnx_file import read_whole
 from sartor.compress.sensitivity import measure_sensitivities
+from sartor.fit.job_reshaping import RESHAPING
 from sartor.machine.device import this_machine
 from sartor.measure.child import Send, serve
 from sartor.model.values import ExportedModel, Signature
@@ -88,8 +89,9 @@ def _layer_times(request: dict[str, Any], report: Send) -> dict[str, Any]:
     inputs = Prepared.load(request["inputs"]).take(rows)
     calls = list(islice(cycle(pieces(source, inputs, settings.batch)), request["calls"]))
     kernels = kernel_seconds(request["runtime"], Path(request["file"]), settings, calls)
-    seconds = layer_seconds(layers(read_whole(source.path)), kernels)
-    return {"seconds": [None if np.isnan(one) else one for one in seconds.tolist()]}
+    found = layers(read_whole(source.path))
+    seconds = zip(found, layer_seconds(found, kernels).tolist(), strict=True)
+    return {"seconds": {layer.name: one for layer, one in seconds if not np.isnan(one)}}
 
 
 def _source(request: dict[str, Any]) -> ExportedModel:
@@ -102,6 +104,7 @@ def main() -> None:
         {
             "export": _export,
             "train": _train,
+            **RESHAPING,
             "build": _build,
             "sensitivity": _sensitivity,
             "layer_times": _layer_times,

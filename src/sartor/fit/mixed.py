@@ -6,21 +6,22 @@ takes in both forms. How much error may be left is found by trying: each file is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.bundle.values import Variant
 from sartor.compress.layers import Layer, layers
 from sartor.compress.onnx_file import looks_like_transformer, read_whole
 from sartor.compress.sensitivity import Sensitivities
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
-from sartor.fit.screening import apply_limits, time_files
-from sartor.fit.search import Search, announce, race, screened_objective
-from sartor.fit.stages import Source, build_variant, find_sensitivities, layer_times
+from sartor.fit.building import build_variant
+from sartor.fit.files import find_sensitivities, layer_times
+from sartor.fit.search import Search
+from sartor.fit.stages import Source
+from sartor.fit.trying import fastest_likely, try_candidate
 from sartor.measure.quality_bounds import limit_bounds
 from sartor.need import AGREEMENT
 from sartor.plan.candidates import Candidate
@@ -59,7 +60,7 @@ def refine(search: Search) -> None:
 
 def _lossy(search: Search, source: Source, runtime: str) -> Standing | None:
     """The most accurate static int8 file of a runtime, when its answers are not good enough and its speed is."""
-    fastest = _fastest_likely(search)
+    fastest = fastest_likely(search)
     found = [
         standing
         for standing in search.board.all()
@@ -74,12 +75,7 @@ def _lossy(search: Search, source: Source, runtime: str) -> Standing | None:
         return None
     sign = -1.0 if search.run.need.metric == "rmse" else 1.0
     best = max(found, key=lambda s: sign * s.quality.value if s.quality else 0.0)
-    return best if screened_objective(search.run, best) < _GAIN * fastest else None
-
-
-def _fastest_likely(search: Search) -> float:
-    """The best objective among candidates that will probably be proved; infinite where there is none."""
-    return min((screened_objective(search.run, s) for s in search.board.alive() if s.likely), default=float("inf"))
+    return best if (best.seconds or float("inf")) < _GAIN * fastest else None
 
 
 @dataclass
@@ -155,7 +151,7 @@ def _refine(search: Search, source: Source, lossy: Standing) -> None:
             return
         names = trade.names(kept)
         expected = (lossy.seconds or 0.0) + expected_seconds(trade.found, kept, trade.conversion)
-        best = _fastest_likely(search)
+        best = fastest_likely(search)
         if expected > _GAIN * best:
             run.watch.note(
                 f"{len(names)} layers in f32 would take about {format_value(expected, 's')}: no faster than what "
@@ -163,7 +159,9 @@ def _refine(search: Search, source: Source, lossy: Standing) -> None:
             )
             return
         trade.tried.add(names)
-        standing = _tried(search, source, lossy, names)
+        (step,) = lossy.candidate.recipe.effective
+        recipe = Recipe((CompressionStep(step.name, step.settings, names),))
+        standing = try_candidate(search, source, replace(lossy.candidate, recipe=recipe))
         trade.learn(kept, standing, _room(search, standing))
 
 
@@ -197,10 +195,9 @@ def _trade(search: Search, source: Source, lossy: Standing) -> Trade:
         f"sensitivity of {len(sensitivities.layers)} layers on {sensitivities.rows} rows",
         f"their errors add to {sensitivities.sum:.2g}, all at once it is {sensitivities.together:.2g}",
     )
-    longer = layer_times(run, source, plain_file) - layer_times(run, source, integers)
-    # A layer that the profile does not name is taken to gain as much as the others do on the whole.
-    longer = np.where(np.isnan(longer), np.nanmean(longer) if np.isfinite(longer).any() else 0.0, longer)
     model = read_whole(source.path)
+    in_f32, in_integers = layer_times(run, source, plain_file), layer_times(run, source, integers)
+    longer = {name: in_f32[name] - in_integers[name] for name in in_f32.keys() & in_integers.keys()}
     # The rest of a transformer stays in f32: there is nothing to convert for a layer that is left in it.
     conversion = 0.0 if looks_like_transformer(model) else _CONVERSION
     found = tuple(_mixed_layers(layers(model), sensitivities, longer, run.need.workload.batch))
@@ -208,41 +205,20 @@ def _trade(search: Search, source: Source, lossy: Standing) -> Trade:
 
 
 def _mixed_layers(
-    found: tuple[Layer, ...], sensitivities: Sensitivities, longer: NDArray[np.float64], batch: int
+    found: tuple[Layer, ...], sensitivities: Sensitivities, longer: Mapping[str, float], batch: int
 ) -> Iterator[MixedLayer]:
     numbers = {layer.name: number for number, layer in enumerate(found)}
     followed = {layer.after for layer in found}
-    for layer, sensitivity, seconds in zip(found, sensitivities.layers, longer, strict=True):
+    # A layer that the profile does not name is taken to gain as much as the others do on the whole.
+    usual = sum(longer.values()) / max(1, len(longer))
+    for layer, sensitivity in zip(found, sensitivities.layers, strict=True):
         yield MixedLayer(
             layer.name,
             sensitivity.weight_error,
             sensitivity.input_error,
-            float(seconds),
+            longer.get(layer.name, usual),
             numbers.get(layer.after),
             layer.name in followed,
             batch * sensitivity.elements_in,
             batch * sensitivity.elements_out,
         )
-
-
-def _tried(search: Search, source: Source, lossy: Standing, names: tuple[str, ...]) -> Standing:
-    """Build, time and read one more candidate."""
-    run, board = search.run, search.board
-    (step,) = lossy.candidate.recipe.effective
-    recipe = Recipe((CompressionStep(step.name, step.settings, names),))
-    candidate = Candidate(source.model.name, recipe, lossy.candidate.runtime, lossy.candidate.settings)
-    board.add((candidate,), ())
-    try:
-        file = build_variant(run, source, recipe, candidate.runtime, candidate)
-    except CandidateError as error:
-        board.fail(candidate.id, str(error))
-        return board[candidate.id]
-    board.update(candidate.id, size_bytes=file.size_bytes)
-    timed = Variant(candidate, file.path, file.size_bytes)
-    reference = search.reference(source)
-    time_files(run, board, source, reference, [timed], {candidate: [candidate.id]}, lambda *_: None, lambda: True)
-    apply_limits(run, board, candidate.id)
-    if board[candidate.id].alive:
-        race(search, source, board[candidate.id])
-        announce(search, candidate.id)
-    return board[candidate.id]

@@ -9,13 +9,14 @@ from sartor.compress.applicable import recipes, why_not
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Standing
+from sartor.fit.building import build_variant
 from sartor.fit.feasible import Nearest, better
 from sartor.fit.finals import launch_figures
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import excluded_by
 from sartor.fit.screening import feed_for
 from sartor.fit.search import Search
-from sartor.fit.stages import Source, build_variant, open_source
+from sartor.fit.stages import Source, open_source
 from sartor.measure.latency import time_launches
 from sartor.measure.memory import peak_memory
 from sartor.measure.noise import NoiseGate
@@ -61,7 +62,7 @@ def _measure_plain(run: Run, source: Source, limit: Limit) -> Nearest:
 
 
 def _quick_files(run: Run, source: Source, settings: Settings) -> list[Variant]:
-    """The files that take seconds to build: f32, fp16 weights and int8 static; those that fail are left out.
+    """The files that take seconds to build: f32, weights in fp16 or int8, int8 static; those that fail are left out.
 
     Raises:
         CandidateError: none could be built.
@@ -82,10 +83,10 @@ def _quick_files(run: Run, source: Source, settings: Settings) -> list[Variant]:
 
 def _quick_recipes(run: Run, runtime: str) -> list[Recipe]:
     """Of each kind the first that applies here; calibrations differ in numbers, hardly in bytes."""
-    kinds: dict[str, Recipe] = {}
-    for recipe in recipes(runtime):
+    quick, kinds = ("", "fp16-weights", "int8-weights", "int8-static"), dict[str, Recipe]()
+    for recipe in recipes(runtime, for_bytes=True):
         kind = "+".join(step.name for step in recipe.effective)
-        if kind in ("", "fp16-weights", "int8-static") and why_not(recipe, runtime, run.machine) is None:
+        if kind in quick and why_not(recipe, runtime, run.machine) is None:
             kinds.setdefault(kind, recipe)
     return list(kinds.values())
 

@@ -12,10 +12,11 @@ from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Board
+from sartor.fit.building import build_variant
 from sartor.fit.judge import SAFE, error_shares, likely, race
 from sartor.fit.run import Run
 from sartor.fit.screening import feed_for
-from sartor.fit.stages import Source, build_variant
+from sartor.fit.stages import Source
 from sartor.fit.trials import Trial
 from sartor.measure.quality import OutputsReader
 from sartor.measure.quality_bounds import Outputs, metric_bounds
@@ -25,7 +26,12 @@ from sartor.runtime.base import Array
 
 def quality_key(run: Run, source: Source, variant: Variant) -> dict[str, Any]:
     """What a reading of outputs depends on."""
-    return {**run.key_parts(), "source": source.content, "version": run.versions[variant.candidate.runtime]}
+    return {
+        **run.key_parts(),
+        "source": source.content,
+        "file": variant.path.parent.name,  # with the hash of what it was built from
+        "version": run.versions[variant.candidate.runtime],
+    }
 
 
 def race_candidate(

@@ -118,7 +118,8 @@ def fed(prepared: Prepared, wanted: Sequence[InputSpec]) -> Prepared:
 
 
 # Resident memory once the libraries are loaded, as seen with torch 2.13 and NNCF 3.4 on Linux.
-_START_BYTES = {"export": 240e6, "train": 240e6, "build": 130e6, "sensitivity": 130e6, "layer_times": 130e6}
+_TORCH_BYTES, _QUANTIZERS_BYTES = 240e6, 130e6
+_WITH_TORCH = ("export", "train", "recover", "importance")
 
 
 class Jobs:
@@ -142,7 +143,7 @@ class Jobs:
         """
         if self._child is None or not self._child.alive:
             self.close()
-            start_bytes = _START_BYTES[request["do"]]
+            start_bytes = _TORCH_BYTES if request["do"] in _WITH_TORCH else _QUANTIZERS_BYTES
             self._child = Child("sartor.fit.job", self._memory_limit, start_bytes, closely=True)
         return self._child.ask(request, time_limit, on_progress)
 
@@ -214,7 +215,7 @@ class Run:
 
     def job_time_limit(self, stage: str) -> float:
         """Seconds that one job may take, a minute at least: what is left to train, a quarter of it otherwise."""
-        return max(60.0, (1.0 if stage == "train" else 0.25) * self.clock.left())
+        return max(60.0, (1.0 if stage in ("train", "recover") else 0.25) * self.clock.left())
 
     def relative(self, path: Path) -> str:
         """A path as stored in a trial, so that the folder can be moved."""

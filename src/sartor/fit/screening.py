@@ -13,12 +13,13 @@ from sartor.bundle.values import Variant
 from sartor.compress.applicable import recipes
 from sartor.errors import CandidateError
 from sartor.fit.board import UNTRIED, Board, Standing
+from sartor.fit.building import build_variant
 from sartor.fit.finals import expected_seconds
 from sartor.fit.guide import Guide, Judge
 from sartor.fit.prediction import belief_of
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import excluded_by
-from sartor.fit.stages import Source, build_variant
+from sartor.fit.stages import Source
 from sartor.fit.trials import Status, trial_key
 from sartor.measure.latency import Feed, Screened, screen
 from sartor.plan.belief import Belief
@@ -33,10 +34,12 @@ from sartor.units import format_value
 def speed_twin(candidate: Candidate) -> Candidate:
     """The candidate whose speed stands for this one's.
 
-    The ranges that a calibration finds change numbers, not operators; and weights kept in fp16 are
-    widened once when the file is loaded, then compute as f32.
+    The ranges that a calibration finds change numbers, not operators; and weights kept in fp16, or by ONNX Runtime in
+    int8, are widened once when the file is loaded, then compute as f32.
     """
     twins = {"fp16-weights": "none", "int8-static": "int8-static"}
+    if candidate.runtime == "onnxruntime":
+        twins["int8-weights"] = "none"
     steps = candidate.recipe.effective
     if (
         len(steps) == 1

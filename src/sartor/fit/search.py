@@ -14,14 +14,15 @@ from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import UNTRIED, Board, Standing
-from sartor.fit.candidates import candidates_of
+from sartor.fit.building import build_variant
+from sartor.fit.candidates import candidates_of, wants_bytes
 from sartor.fit.guide import Judge
 from sartor.fit.inputs import trains
 from sartor.fit.racing import race_candidate, read_split
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import SCREEN_SPREAD, excluded_by
 from sartor.fit.screening import reference_candidate, screen_source, speed_twin
-from sartor.fit.stages import Source, build_variant, open_source, train_source
+from sartor.fit.stages import Source, open_source, train_source
 from sartor.measure.quality_bounds import metric_bounds
 from sartor.model.values import Model
 from sartor.plan.candidates import Refusal
@@ -106,7 +107,8 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
         if source.inputs.cut:
             run.watch.note(f"{model.name}: {source.inputs.cut}")
         compressed = run.compressed.get(model.name, "")
-        plan = candidates_of(model.name, source.rows, run.need.workload.batch, run.machine, compressed)
+        batch, for_bytes = run.need.workload.batch, wants_bytes(run.need)
+        plan = candidates_of(model.name, source.rows, batch, run.machine, compressed, for_bytes=for_bytes)
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
         # Of several models the most accurate is what others are compared with, and that is not known yet. And where

@@ -1,4 +1,4 @@
-"""The stages that make something: export, train, compress. Each is one trial, done once and stored."""
+"""The stages that make a network: export and train. Each is one trial, done once and stored."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sartor.bundle.values import Variant
-from sartor.compress.sensitivity import Sensitivities
 from sartor.errors import ModelError
 from sartor.fit.candidates import row_shapes_of
 from sartor.fit.inputs import trains
 from sartor.fit.preparing import specs_of
 from sartor.fit.run import Inputs, Run
 from sartor.fit.signature import check_outputs
-from sartor.fit.trials import Trial, trial_key
+from sartor.fit.trials import Trial
 from sartor.model.onnx import content_hash, parameter_count, read_signature
 from sartor.model.values import Model, Signature
 from sartor.need import TrainSpec
-from sartor.plan.candidates import Candidate, RowShapes
-from sartor.plan.recipe import Recipe
+from sartor.plan.candidates import RowShapes
 
 _CALIBRATION_ROWS = 300
-_SENSITIVITY_SECONDS = 30.0
-_PROFILED_CALLS = 20
 _TRAINING_SHARE = 0.5  # of the time left that one training may take, so that others get their turn
 
 
@@ -118,7 +110,7 @@ def open_source(run: Run, model: Model) -> Source:
         "threads": run.machine.cores,
         "to": str(folder / "untrained.onnx"),
     }
-    trial = _made_once(run, "export", model.name, parts, request)
+    trial = made_once(run, "export", model.name, parts, request)
     return _source(run, model, inputs, trial, trained=not trains(run.need, model))
 
 
@@ -149,25 +141,25 @@ def train_source(run: Run, model: Model) -> Source:
         "to": str(folder / "trained.onnx"),
     }
     parts = {**run.key_parts(), "model": model.content_hash, "training": {**settings, "time": spec.time}}
-    trial = _made_once(
+    trial = made_once(
         run,
         "train",
         model.name,
         parts,
         request,
         lambda step: run.watch.training(model.name, step),
-        lambda made: (run.work / made["path"]).exists() and not _cut_short(made, limit),
+        lambda made: (run.work / made["path"]).exists() and not cut_short(made, limit),
     )
     return _source(run, model, inputs, trial, trained=True)
 
 
-def _cut_short(made: dict[str, Any], limit: float) -> bool:
+def cut_short(made: dict[str, Any], limit: float) -> bool:
     """Whether a stored training was shortened by a time limit that is much larger now."""
     before = made["settings"].get("time_limit_s") or float("inf")
     return bool(made["seconds"] > 0.8 * before and limit > 1.5 * before)
 
 
-def _made_once(
+def made_once(
     run: Run,
     stage: str,
     name: str,
@@ -176,6 +168,12 @@ def _made_once(
     on_progress: Callable[[dict[str, Any]], None] = lambda step: None,
     still_good: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Trial:
+    """The trial of a file that the building worker makes, from an earlier run where its file is there still.
+
+    Raises:
+        CandidateError: it failed.
+    """
+
     def work() -> dict[str, Any]:
         result = run.jobs.ask(request, run.job_time_limit(stage), on_progress)
         return {**result, "path": run.relative(Path(result["path"]))}
@@ -208,39 +206,7 @@ def _open_onnx(run: Run, model: Model) -> Source:
     return Source(model, model.path, signature, parameters, inputs, model.content_hash, True, {}, output)
 
 
-def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candidate: Candidate) -> Variant:
-    """The candidate's file, built from a source once and shared by all its settings.
-
-    Raises:
-        CandidateError: the recipe does not work on this model.
-    """
-    parts = {
-        **run.key_parts(),
-        "source": source.content,
-        "recipe": recipe.as_dict(),
-        "runtime": runtime,
-        "version": run.versions[runtime],
-    }
-    name = f"{source.model.name}.{recipe.slug}.{runtime}" + ("" if source.trained else ".untrained")
-    folder = run.work / "variants" / f"{name}-{trial_key('build', parts)[:8]}"
-    request = {
-        "do": "build",
-        "recipe": recipe.as_dict(),
-        "runtime": runtime,
-        **_to_compress(run, source),
-        "to": str(folder),
-        "ranges": str(run.work / "ranges" / _ranges_name(run, source)),
-    }
-    trial = _made_once(run, "build", name, parts, request)
-    return Variant(candidate, run.work / trial.result["path"], trial.result["size_bytes"])
-
-
-def _ranges_name(run: Run, source: Source) -> str:
-    """What ranges depend on beside their calibration."""
-    return trial_key("ranges", {**run.key_parts(), "source": source.content, "versions": dict(run.versions)})[:16]
-
-
-def _to_compress(run: Run, source: Source) -> dict[str, Any]:
+def to_compress(run: Run, source: Source) -> dict[str, Any]:
     """What a job needs of a source and its calibration rows."""
     return {
         "source": str(source.path),
@@ -250,47 +216,3 @@ def _to_compress(run: Run, source: Source) -> dict[str, Any]:
         "rows": str(run.data.rows_path("calibrate")),
         "most_rows": _CALIBRATION_ROWS,
     }
-
-
-def find_sensitivities(run: Run, source: Source) -> Sensitivities:
-    """What each layer's 8 bits do to a model's answers, measured once for all runtimes.
-
-    Raises:
-        CandidateError: no layer can be told apart, or it failed.
-    """
-    request = {
-        "do": "sensitivity",
-        **_to_compress(run, source),
-        "output": source.output,
-        "threads": run.machine.cores,
-        "seconds": _SENSITIVITY_SECONDS,
-    }
-    parts = {**run.key_parts(), "source": source.content, "version": run.versions["onnxruntime"]}
-    limit = run.job_time_limit("sensitivity")
-    trial = run.trials.once("sensitivity", source.model.name, parts, lambda: run.jobs.ask(request, limit))
-    if trial.status == "failed":
-        raise trial.error()
-    return Sensitivities.from_dict(trial.result)
-
-
-def layer_times(run: Run, source: Source, variant: Variant) -> NDArray[np.float64]:
-    """(layers,), seconds of each layer in a variant's file, in its settings; NaN where the profile does not say.
-
-    Raises:
-        CandidateError: the file does not run under the profiler.
-    """
-    candidate = variant.candidate
-    request = {
-        "do": "layer_times",
-        **_to_compress(run, source),
-        "runtime": candidate.runtime,
-        "file": str(variant.path),
-        "settings": candidate.settings.as_dict(),
-        "calls": _PROFILED_CALLS,
-    }
-    parts = {**run.key_parts(), "source": source.content, "version": run.versions[candidate.runtime]}
-    limit = run.job_time_limit("layer_times")
-    trial = run.trials.once("layer-times", variant.id, parts, lambda: run.jobs.ask(request, limit))
-    if trial.status == "failed":
-        raise trial.error(variant.id)
-    return np.array([np.nan if one is None else one for one in trial.result["seconds"]])

@@ -125,8 +125,10 @@ class Need(_Part):
         None, description="declared steps, in order; default: what the model's folder declares, else arrays as they are"
     )
     output: str | None = Field(None, description="name of the output that is judged; default: the first that fits")
-    train: Literal["auto"] | bool | TrainSpec = Field(
-        "auto", description="auto: zoo models, and heads that do not fit the labels"
+    train: Literal["auto", "recover"] | bool | TrainSpec = Field(
+        "auto",
+        description="auto: zoo models, and heads that do not fit the labels; recover: models as they are, and only "
+        "what a compression took from them is learnt back",
     )
     require: dict[str, str | float] = Field(
         default_factory=dict, description="limits; empty: the fastest without measurable loss"
@@ -224,7 +226,8 @@ def as_need_error(error: ValidationError) -> NeedError:
     if location[0] == "require":
         return NeedError(came, *_A_LIMIT, location)
     if location == ("train",):
-        return NeedError(came, "auto, true, false, or a mapping of " + ", ".join(TrainSpec.model_fields), "", location)
+        mapping = f"a mapping of {', '.join(TrainSpec.model_fields)}"
+        return NeedError(came, f"auto, recover, true, false, or {mapping}", "", location)
     if first["type"] == "literal_error":
         options = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
         return NeedError(came, options, nearest(str(first["input"]), options.split(", ")), location)
@@ -242,7 +245,7 @@ _A_LIMIT = (
 )
 _STEPS = ("a list of steps with their settings", "such as `preprocess: [{resize: [224, 224]}]`")
 _IN_OUR_WORDS = {"string_type": "text", "tuple_type": "a list", "too_short": "a list of at least one"}
-_UNION_BRANCHES = ("TrainSpec", "literal['auto']", "bool")
+_UNION_BRANCHES = ("TrainSpec", "literal['auto','recover']", "bool")
 
 
 def _location(parts: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -60,9 +60,11 @@ class CompressionStep:
 
     @property
     def label(self) -> str:
-        """The step in words: `int8 static (entropy)`, `int8 static (minmax, 1 layer in f32)`."""
+        """The step in words: `int8 static (entropy)`, `int4 weights (group 64)`, `int8 static (1 layer in f32)`."""
         kept = [f"{len(self.keeps)} layer{'s' if len(self.keeps) > 1 else ''} in f32"] if self.keeps else []
-        values = ", ".join([*(str(value) for _, value in self.settings), *kept])
+        # A word says what it is, a number does not.
+        said = [value if isinstance(value, str) else f"{key} {value}" for key, value in self.settings]
+        values = ", ".join([*said, *kept])
         return f"{_WORDS[self.name]} ({values})" if values else _WORDS[self.name]
 
     @property
@@ -123,7 +125,7 @@ class Recipe:
     @property
     def quantizes(self) -> bool:
         """Whether integers compute, so that quality and the machine's instructions matter."""
-        return any(step.name.startswith("int8") for step in self.steps)
+        return any(step.name in ("int8-dynamic", "int8-static") for step in self.steps)
 
     @property
     def complexity(self) -> int:

@@ -120,8 +120,10 @@ class _OpenVinoSession:
         """
         request = self._request
         try:
-            for index, name in enumerate(self._names):
-                request.set_input_tensor(index, self._shared(inputs[name]))
+            # Nothing else keeps what is shared alive: a copy that was let go of gave numbers of whatever came after it.
+            held = [self._shared(inputs[name]) for name in self._names]
+            for index, tensor in enumerate(held):
+                request.set_input_tensor(index, tensor)
             return list(request.infer(share_outputs=True).values())
         except Exception as error:
             raise run_refusal("OpenVINO", self._expected, inputs, error) from error

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sartor.errors import CandidateError, ModelError
+from sartor.train.curve import falls_short
 from sartor.train.feeding import Feed
 from sartor.train.objective import Classification, Objective, Regression
 from sartor.train.pace import Pace
 from sartor.train.rows import Rows, batches, hold_out, in_chunks, typical
 from sartor.train.settings import Derived, derive
+from sartor.train.teacher import Teacher
 from sartor.train.threads import thread_choice
 from sartor.train.values import EpochFigures, Progress, TrainedModel, TrainingJob
 
@@ -64,17 +66,23 @@ class _Run:
     pace: Pace
     threads: Generator[int, float, None]
     report: Report
+    teacher: Teacher | None
+    needed: float | None
 
 
 def fit(job: TrainingJob, report: Report, clock: Clock) -> TrainedModel:
     """See `sartor.train.loop.train`."""
     with _torch_settings(job):
         run = _prepare(job, report, clock)
-        best, history = _Best(), list[EpochFigures]()
+        best, history, hopeless = _Best(), list[EpochFigures](), ""
+        if job.settings.recovers:
+            # What was taken may be so little that training only does harm.
+            best.offer(0, *_signed_score(run), run.module)
         while True:
             figures = _epoch(run, len(history) + 1, history[-1].validation if history else None, best)
             history.append(figures)
-            if run.pace.finished or figures.epoch - best.epoch >= _patience(run.chosen.epochs):
+            hopeless = _hopeless(run, history)
+            if hopeless or run.pace.finished or figures.epoch - best.epoch >= _patience(run.chosen.epochs):
                 break
         run.module.load_state_dict(best.weights)
         module = run.objective.finish(run.module).eval()
@@ -83,11 +91,28 @@ def fit(job: TrainingJob, report: Report, clock: Clock) -> TrainedModel:
         module,
         tuple(history),
         best.epoch,
-        history[best.epoch - 1].validation,
+        best.score if run.objective.higher_is_better else -best.score,
         run.pace.seconds,
         run.chosen.settings,
         run.chosen.why,
+        hopeless,
     )
+
+
+def _hopeless(run: _Run, history: Sequence[EpochFigures]) -> str:
+    """Why a training that must come within some distance of its teacher need not go on; empty when it may."""
+    if run.needed is None or run.pace.finished:
+        return ""
+    sign = 1.0 if run.objective.higher_is_better else -1.0
+    scores = [sign * one.validation for one in history]
+    noise = run.objective.noise(history[-1].validation, sum(map(len, run.held)))
+    return falls_short(scores, run.pace.progress, sign * run.needed, noise)
+
+
+def _signed_score(run: _Run) -> tuple[float, float]:
+    """(score, loss) now, with more for better."""
+    score, loss = _score(run, lambda: None)
+    return (score if run.objective.higher_is_better else -score), loss
 
 
 @contextmanager
@@ -117,16 +142,31 @@ def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
     # A forward pass is about a third of a step.
     pace = Pace(steps, chosen.epochs, job.settings.time_limit_s, len(held) / (3 * chosen.batch), clock, started)
     objective = _objective(job, fitted)
+    teacher = None if job.teacher is None else Teacher(job.teacher(), feed, len(job.labels))
     generator = np.random.default_rng([job.seed, 1])  # another stream than that of the held-out slice
     optimizer = _optimizer(module, chosen)
     chunks = in_chunks(held, min(_SCORED_ROWS, _SCORED_BATCHES * chosen.batch), job.inputs.lengths)
-    return _Run(job, feed, module, objective, chosen, fitted, chunks, generator, optimizer, pace, threads, report)
+    needed = _needed(job, teacher, objective, chunks)
+    return _Run(
+        *(job, feed, module, objective, chosen, fitted, chunks, generator, optimizer, pace, threads, report),
+        *(teacher, needed),
+    )
+
+
+def _needed(job: TrainingJob, teacher: Teacher | None, objective: Objective, held: Sequence[Rows]) -> float | None:
+    """The validation that must be reached, on the same rows; None where any will do."""
+    bounds = [] if job.floor is None else [job.floor]
+    if teacher is not None and job.may_lose is not None:
+        scores = torch.cat([teacher.answers(rows) for rows in held])
+        reached = objective.score(scores, objective.targets(job.labels[np.concatenate(held)]))
+        bounds.append(reached - job.may_lose if objective.higher_is_better else reached + job.may_lose)
+    return (max if objective.higher_is_better else min)(bounds, default=None)
 
 
 def _objective(job: TrainingJob, fitted: Rows) -> Objective:
     if job.kind == "classification":
         return Classification(job.settings.label_smoothing)
-    return Regression.of(job.labels[fitted], job.output)
+    return Regression.of(job.labels[fitted], job.output, real=job.settings.recovers)
 
 
 def _check_outputs(module: nn.Module, job: TrainingJob, feed: Feed, fitted: Rows) -> float:
@@ -198,6 +238,8 @@ def _step(run: _Run, rows: Rows, rate: float) -> float:
     with torch.autocast("cpu", torch.bfloat16, enabled=run.chosen.bfloat16):
         outputs = run.feed.call(run.module, inputs)
     loss = run.objective.loss(outputs, targets)
+    if run.teacher is not None:
+        loss = run.objective.imitation(outputs, loss, run.teacher.answers(rows, inputs))
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.module.parameters(), _LARGEST_GRADIENT)

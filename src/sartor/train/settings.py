@@ -49,6 +49,9 @@ _PRETRAINED = _Start(300, (3, 10), (32, 32), 5e-5, 32, 0.01, Schedule("linear", 
 # no rate from 5e-5 to 2e-4 was better than another (0.79 to 0.80).
 _SMALL_PRETRAINED = replace(_PRETRAINED, rate=2e-4, source="arXiv 1908.08962")
 _SMALL = 50e6  # weights
+# What a compression took is learnt back in fewer steps than it was learnt in. Transformers at the rates of
+# fine-tuning; others took a quarter of the rate that they were trained with (docs/log.md, "recovery").
+_RECOVERY = replace(_FROM_NOTHING, rate=1e-3)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ class Derived:
     why: tuple[str, ...]
 
 
+def _start(settings: TrainingSettings, weights: int) -> _Start:
+    if settings.pretrained:
+        return _SMALL_PRETRAINED if weights < _SMALL else _PRETRAINED
+    return _RECOVERY if settings.recovers else _FROM_NOTHING
+
+
 def derive(
     settings: TrainingSettings, rows: int, flop_per_row: float, threads: int, bfloat16_runs: bool, weights: int = 0
 ) -> Derived:
@@ -79,7 +88,7 @@ def derive(
         bfloat16_runs: whether this CPU has bfloat16 instructions.
         weights: numbers that the model learns.
     """
-    start = _FROM_NOTHING if not settings.pretrained else _SMALL_PRETRAINED if weights < _SMALL else _PRETRAINED
+    start = _start(settings, weights)
     cited = f" ({start.source})" if start.source else ""
     why = []
     # 1. Batch: the power of two that gives small data some 25 steps an epoch, within 16 to 256; when fine-tuning

@@ -29,6 +29,7 @@ class TrainingSettings:
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016, arXiv
             1512.00567, section 7).
         pretrained: whether the weights come from an earlier training and are only to be fine-tuned.
+        recovers: whether they come from this very training, and only what a compression took is to be learnt back.
     """
 
     epochs: int | None = None
@@ -37,6 +38,7 @@ class TrainingSettings:
     batch: int | None = None
     label_smoothing: float = 0.0
     pretrained: bool = False
+    recovers: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -66,6 +68,10 @@ class TrainingJob:
         by_name: whether the module takes even its only input by keyword; several it always does.
         shifts: whether pictures, (channels, height, width), are moved by a pixel at random.
         output: the output that is trained, where the module gives several; empty for its scores, or the first.
+        teacher: makes a module whose answers are learnt beside the labels; None to learn from labels alone.
+        may_lose: how much worse than the teacher's the validation may end; a training that will not come so close
+            is stopped. None stops none.
+        floor: what the validation must end with, likewise; a ceiling for a regression.
     """
 
     build: Callable[[], nn.Module]
@@ -80,6 +86,9 @@ class TrainingJob:
     by_name: bool = False
     shifts: bool = False
     output: str = ""
+    teacher: Callable[[], nn.Module] | None = None
+    may_lose: float | None = None
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,7 @@ class TrainedModel:
         seconds: of training, without export.
         chosen: the settings used, with None replaced.
         why: one sentence for each derived setting.
+        hopeless: why it was stopped early; empty where it was not.
     """
 
     module: nn.Module
@@ -144,3 +154,4 @@ class TrainedModel:
     seconds: float
     chosen: TrainingSettings
     why: tuple[str, ...]
+    hopeless: str = ""

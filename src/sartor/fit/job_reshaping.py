@@ -1,0 +1,127 @@
+"""What the building worker does to give another network in f32: narrow, prune, recover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.compress.low_rank.ranks import lower_ranks
+from sartor.compress.low_rank.times import Bench
+from sartor.compress.onnx_file import read_whole, write_whole
+from sartor.compress.pruning.activation import activation
+from sartor.compress.pruning.importance import magnitude, taylor, weights_of
+from sartor.compress.pruning.time_share import Measured, found_groups, narrow_uniformly, prune
+from sartor.compress.pruning.unshared import unshared
+from sartor.measure.child import Send
+from sartor.model.export import publish_checked
+from sartor.model.values import ExportedModel, Signature
+from sartor.runtime.base import Array, Settings
+from sartor.steps.prepared import Prepared
+from sartor.train.gradients import weight_gradients
+from sartor.train.recovery import Recovery, recover
+from sartor.train.values import TrainingSettings
+
+_EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
+_GRADIENTS = 32
+_ACTIVATION_ROWS = 256
+_ACTIVATION_BATCH = 32
+
+
+def _narrow(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    model = read_whole(Path(request["source"]))
+    narrowed = narrow_uniformly(model, found_groups(model, _example(request)), request["share"])
+    return _written(publish_checked(Path(request["to"]), lambda draft: _write(narrowed, draft), lambda draft: None))
+
+
+def _importance(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    """Units of all groups one after another, in the order that they are found in."""
+    model, inputs = unshared(read_whole(Path(request["source"]))), Prepared.load(request["inputs"])
+    groups, rows = found_groups(model, _example(request)), np.load(request["rows"])
+    if request["measure"] == "magnitude":
+        found = magnitude(groups, weights_of(model))
+    elif request["measure"] == "activation":
+        found = activation(model, groups, _batches(inputs, rows), request["threads"])
+    else:
+        gradients = weight_gradients(
+            model,
+            request["output"],
+            request["kind"],
+            inputs,
+            rows,
+            batches=_GRADIENTS,
+            seed=request["seed"],
+            threads=request["threads"],
+        )
+        found = taylor(groups, weights_of(model), gradients)
+    return {"units": {name: values.tolist() for name, values in found.items()}, "refused": list(groups.refused)}
+
+
+def _batches(inputs: Prepared, rows: NDArray[np.int64]) -> list[Mapping[str, Array]]:
+    chosen = rows[:_ACTIVATION_ROWS]
+    starts = range(0, len(chosen), _ACTIVATION_BATCH)
+    return [inputs.take(chosen[start : start + _ACTIVATION_BATCH]).trimmed().arrays for start in starts]
+
+
+def _prune(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    model = read_whole(Path(request["source"]))
+    importance = {name: np.array(values) for name, values in request["importance"].items()}
+    measured = [Measured(one["share"], one["seconds"]) for one in request["measured"]]
+    pruned = prune(model, found_groups(model, _example(request)), importance, measured, request["share"])
+    written = publish_checked(Path(request["to"]), lambda draft: _write(pruned.model, draft), lambda draft: None)
+    return {**_written(written), "widths": {name: list(widths) for name, widths in pruned.widths.items()}}
+
+
+def _low_rank(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    source = ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"])
+    rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[: request["most_rows"]])
+    with TemporaryDirectory() as scratch:
+        bench = Bench(request["runtime"], Settings(**request["settings"]), Path(scratch))
+        found = lower_ranks(source, rows, request["share"], bench, request["output"])
+    written = publish_checked(Path(request["to"]), lambda draft: _write(found.model, draft), lambda draft: None)
+    return {**_written(written), "ranks": {name: list(ranks) for name, ranks in found.ranks.items()}}
+
+
+def _recover(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    recovery = Recovery(
+        Path(request["source"]),
+        Path(request["teacher"]),
+        Path(request["to"]),
+        Prepared.load(request["inputs"]),
+        np.load(request["labels"]) if request["labels"] else None,
+        np.load(request["rows"]),
+        request["kind"],
+        request["output"],
+        TrainingSettings(**request["settings"]),
+        seed=request["seed"],
+        threads=request["threads"],
+        shifts=request["shifts"],
+        may_lose=request["may_lose"],
+        floor=request["floor"],
+    )
+    return recover(recovery, lambda progress: report(progress.as_dict()))
+
+
+def _example(request: dict[str, Any]) -> dict[str, Array]:
+    return dict(Prepared.load(request["inputs"]).take(np.arange(_EXAMPLE_ROWS)).trimmed().arrays)
+
+
+def _write(model: Any, draft: Path) -> None:
+    write_whole(model, draft)
+
+
+def _written(exported: ExportedModel) -> dict[str, Any]:
+    return {"path": str(exported.path), "parameters": exported.parameters}
+
+
+RESHAPING: Mapping[str, Callable[[dict[str, Any], Send], dict[str, Any]]] = {
+    "narrow": _narrow,
+    "importance": _importance,
+    "prune": _prune,
+    "low-rank": _low_rank,
+    "recover": _recover,
+}

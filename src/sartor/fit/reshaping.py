@@ -1,0 +1,186 @@
+"""The steps that give another network in f32: each is made once from the file before it, and stored as a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sartor.bundle.values import Variant
+from sartor.compress.applicable import recipes
+from sartor.compress.pruning.time_share import MEASURED_SHARES
+from sartor.fit.files import build_file, layer_times
+from sartor.fit.run import Run
+from sartor.fit.stages import Source, cut_short, made_once, to_compress
+from sartor.fit.trials import trial_key
+from sartor.model.onnx import content_hash
+from sartor.need import AGREEMENT, TrainSpec
+from sartor.plan.candidates import Candidate
+from sartor.plan.recipe import CompressionStep, Recipe
+from sartor.runtime.base import Settings
+
+_RECOVERY_SHARE = 0.4  # of the time left that one recovery may take
+
+
+def reshaped(run: Run, source: Source, recipe: Recipe) -> Source:
+    """The network after the steps of a recipe that change it; the source itself where none does.
+
+    Raises:
+        CandidateError: a step does not work on this network.
+    """
+    network = source
+    for step in recipe.reshaping.steps:
+        network = _STEPS[step.name](run, source, network, step)
+    return network
+
+
+def _recovered(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
+    """The network trained for a short while on the answers of its source."""
+    spec = run.need.train if isinstance(run.need.train, TrainSpec) else TrainSpec()
+    settings = {"epochs": spec.epochs, "learning_rate": spec.learning_rate, "batch": spec.batch}
+    allowed = max(1.0, _RECOVERY_SHARE * run.clock.left())
+    limit = min(spec.time, allowed) if spec.time else allowed
+    parts = {
+        **run.key_parts(),
+        "source": source.content,
+        "network": network.content,
+        "step": step.as_dict(),
+        "training": {**settings, "time": spec.time},
+    }
+    name = f"{source.model.name}.{step.slug}-{trial_key('recover', parts)[:8]}"
+    request = {
+        "do": "recover",
+        "source": str(network.path),
+        "teacher": str(source.path),
+        "inputs": source.fed,
+        "labels": str(run.data.labels_path) if run.need.labelled else None,
+        "rows": str(run.data.rows_path("train")),
+        "kind": run.need.kind,
+        "output": source.signature.outputs[source.output].name,
+        "settings": {**settings, "time_limit_s": limit},
+        "seed": run.need.seed,
+        "threads": run.machine.cores,
+        "shifts": source.model.kind == "zoo",
+        "to": str(run.work / "models" / name / "recovered.onnx"),
+        **_asked(run),
+    }
+    trial = made_once(
+        run,
+        "recover",
+        name,
+        parts,
+        request,
+        lambda progress: run.watch.training(f"{source.model.name}, {step.label}", progress),
+        lambda made: (run.work / made["path"]).exists() and not cut_short(made, limit),
+    )
+    made = trial.result
+    path = run.work / made["path"]
+    training = {**made, "reused": trial.reused}
+    return replace(network, path=path, content=content_hash(path), training=training, trained=True)
+
+
+def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
+    """The network without what loses least, at a share of the time that its layers take in one runtime."""
+    runtime, form = str(step.setting("for", "")).split(" ", 1)
+    measure = str(step.setting("importance", "taylor"))
+    measured = _measured(run, network, runtime, form)
+    importance = _importance(run, network, measure)
+    request = {
+        "do": "prune",
+        "source": str(network.path),
+        "inputs": network.fed,
+        "importance": importance["units"],
+        "measured": measured,
+        "share": float(step.setting("time", 0.5)),
+    }
+    parts = {**run.key_parts(), "source": network.content, "step": step.as_dict(), "version": run.versions[runtime]}
+    return _made(run, network, "prune", step.slug, parts, request)
+
+
+def _low_rank(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
+    """The network with products of lower rank, at a share of the time that it takes in one runtime in f32."""
+    runtime = str(step.setting("for", "")).split(" ", 1)[0]
+    request = {
+        "do": "low-rank",
+        **to_compress(run, network),
+        "runtime": runtime,
+        "settings": _settings(run, network, runtime).as_dict(),
+        "share": float(step.setting("time", 0.5)),
+        "output": network.output,
+    }
+    parts = {**run.key_parts(), "source": network.content, "step": step.as_dict(), "version": run.versions[runtime]}
+    return _made(run, network, "low-rank", step.slug, parts, request)
+
+
+def _settings(run: Run, network: Source, runtime: str) -> Settings:
+    """What layers are timed with: all cores, in the first shape policy that the rows allow."""
+    shape = network.rows.policies(runtime)[0]
+    length = network.rows.length if shape == "fixed" else 0
+    return Settings("f32", run.machine.cores, shape, run.need.workload.batch, length)
+
+
+def _measured(run: Run, network: Source, runtime: str, form: str) -> list[dict[str, Any]]:
+    """What the layers take at some uniform widths, in a runtime that stores the network in some form."""
+    recipe = next(one for one in recipes(runtime) if one.slug == form)
+    settings, found = _settings(run, network, runtime), []
+    for share in MEASURED_SHARES:
+        narrow = network if share == 1.0 else _narrowed(run, network, share)
+        name = f"{network.model.name}.{share:g}-{form}.{runtime}"
+        path, size = build_file(run, narrow, recipe, runtime, name)
+        file = Variant(Candidate(name, recipe, runtime, settings), path, size)
+        found.append({"share": share, "seconds": layer_times(run, narrow, file)})
+    return found
+
+
+def _narrowed(run: Run, network: Source, share: float) -> Source:
+    request = {"do": "narrow", "source": str(network.path), "inputs": network.fed, "share": share}
+    parts = {**run.key_parts(), "source": network.content, "share": share}
+    return _made(run, network, "narrow", f"narrow-{share:g}", parts, request)
+
+
+def _importance(run: Run, network: Source, measure: str) -> dict[str, Any]:
+    """What each unit is worth, by the name of its group."""
+    rows = "train" if len(run.data.rows("train")) else "calibrate"
+    request = {
+        "do": "importance",
+        "source": str(network.path),
+        "inputs": network.fed,
+        "rows": str(run.data.rows_path(rows)),
+        "measure": measure,
+        "output": network.signature.outputs[network.output].name,
+        "kind": run.need.kind,
+        "seed": run.need.seed,
+        "threads": run.machine.cores,
+    }
+    parts = {**run.key_parts(), "source": network.content, "measure": measure}
+    limit = run.job_time_limit("importance")
+    trial = run.trials.once("importance", network.model.name, parts, lambda: run.jobs.ask(request, limit))
+    if trial.status == "failed":
+        raise trial.error()
+    return trial.result
+
+
+def _made(
+    run: Run, network: Source, stage: str, name: str, parts: Mapping[str, Any], request: Mapping[str, Any]
+) -> Source:
+    folder = run.work / "models" / f"{network.model.name}.{name}-{trial_key(stage, parts)[:8]}"
+    trial = made_once(run, stage, name, dict(parts), {**request, "to": str(folder / f"{stage}.onnx")})
+    path = run.work / trial.result["path"]
+    return replace(network, path=path, content=content_hash(path), parameters=trial.result["parameters"])
+
+
+def _asked(run: Run) -> dict[str, float | None]:
+    """What the validation of a recovery must come to, by the tightest quality limit that speaks of the same figure."""
+    judged = "rmse" if run.need.kind == "regression" else "accuracy"
+    drops = [limit.value for limit in run.quality_limits if limit.is_drop and limit.metric == judged]
+    drops += [1.0 - limit.value for limit in run.quality_limits if limit.name == AGREEMENT]
+    floors = [limit.value for limit in run.quality_limits if limit.name == judged]
+    floor = (min if judged == "rmse" else max)(floors, default=None)
+    return {"may_lose": min(drops, default=None) if judged == "accuracy" else None, "floor": floor}
+
+
+_STEPS: Mapping[str, Callable[[Run, Source, Source, CompressionStep], Source]] = {
+    "prune": _pruned,
+    "low-rank": _low_rank,
+    "recover": _recovered,
+}

@@ -1,0 +1,161 @@
+"""Short training of a network that a compression changed, from its file to a file. Torch is imported when called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.errors import CandidateError
+from sartor.model.export import publish_checked
+from sartor.model.torch import require_torch
+from sartor.steps.prepared import Prepared
+from sartor.train.loop import train
+from sartor.train.values import Kind, Progress, TrainingJob, TrainingSettings
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import nn
+
+
+_ANSWERED_ROWS = 256  # at a time
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One recovery.
+
+    Attributes:
+        student: the ONNX file whose weights are to be learnt.
+        trained_as: a file with the same weights and more operators, such as those that round to 8 bits, in which they
+            are learnt; None for the student itself.
+        teacher: the ONNX file whose answers it is to give.
+        to: the file to write.
+        inputs: all prepared rows under the names of the file's inputs.
+        labels: (n,) class numbers, or targets of a regression; None for what the teacher answers.
+        rows: numbers of the rows to learn from.
+        kind: classification or regression.
+        output: name of the output that is learnt.
+        settings: what is fixed of the training.
+        seed: of the order of rows and of their shifts.
+        threads: that torch may use.
+        shifts: whether pictures are moved by a pixel.
+        may_lose: how much worse than the teacher's the validation may end; None for any distance.
+        floor: what it must end with; None for anything.
+    """
+
+    student: Path
+    teacher: Path
+    to: Path
+    inputs: Prepared
+    labels: NDArray[Any] | None
+    rows: NDArray[np.int64]
+    kind: Kind
+    output: str
+    settings: TrainingSettings
+    trained_as: Path | None = None
+    seed: int = 0
+    threads: int = 1
+    shifts: bool = False
+    may_lose: float | None = None
+    floor: float | None = None
+
+
+def recover(recovery: Recovery, report: Callable[[Progress], None]) -> dict[str, Any]:
+    """Learn a file's weights from its teacher and the labels, and write the best ones.
+
+    The weights that it came with are kept where no epoch gave better ones.
+
+    Returns:
+        path, parameters, seconds, epochs, best_epoch, validation, history, settings, why and `hopeless`: why the
+        training was stopped before its end, or empty.
+
+    Raises:
+        CandidateError: `unsupported` with the operator that cannot be learnt through, `failed` when the loss became
+            infinite.
+        DataError, MissingExtraError: see `train`.
+    """
+    require_torch("training")
+    import onnx
+
+    from sartor.train.answers import Answers, form_of
+    from sartor.train.onnx_module import OnnxModule
+
+    network = OnnxModule(_file(recovery.trained_as or recovery.student), [recovery.output])
+    teacher = OnnxModule(_file(recovery.teacher), [recovery.output])
+    form, columns = form_of(teacher, recovery.kind, recovery.inputs, recovery.rows)
+    answers = Answers(teacher, form)
+    labels = _answered(recovery, answers) if recovery.labels is None else recovery.labels
+    trained = train(
+        TrainingJob(
+            lambda: Answers(network, form),
+            recovery.inputs,
+            labels,
+            columns,
+            recovery.kind,
+            replace(recovery.settings, recovers=True),
+            recovery.seed,
+            recovery.threads,
+            recovery.rows,
+            shifts=recovery.shifts,
+            teacher=lambda: answers,
+            may_lose=recovery.may_lose,
+            floor=recovery.floor,
+        ),
+        report,
+    )
+
+    def write(draft: Path) -> None:
+        student = _file(recovery.student)
+        network.write_to(student)
+        onnx.save(student, str(draft))
+
+    exported = publish_checked(recovery.to, write, lambda draft: None)
+    return {
+        "path": str(exported.path),
+        "signature": exported.signature.as_dict(),
+        "parameters": exported.parameters,
+        "seconds": trained.seconds,
+        "epochs": len(trained.history),
+        "best_epoch": trained.best_epoch,
+        "validation": trained.validation,
+        "history": [figures.as_dict() for figures in trained.history],
+        "settings": trained.chosen.as_dict(),
+        "why": list(trained.why),
+        "hopeless": trained.hopeless,
+    }
+
+
+def _file(path: Path) -> ModelProto:
+    import onnx
+
+    from sartor.train.onnx_module import unsupported_operators
+
+    model = onnx.load(str(path))
+    refused = unsupported_operators(model)
+    if refused:
+        raise CandidateError("unsupported", f"its weights cannot be learnt: {refused[0]}")
+    return model
+
+
+def _answered(recovery: Recovery, teacher: nn.Module) -> NDArray[Any]:
+    """(n,) classes that the teacher gives the rows to learn from, or (n, columns) values; zero for other rows."""
+    import torch
+
+    from sartor.train.feeding import call_with, tensors_of
+
+    found: NDArray[Any] | None = None
+    for start in range(0, len(recovery.rows), _ANSWERED_ROWS):
+        rows = recovery.rows[start : start + _ANSWERED_ROWS]
+        with torch.inference_mode():
+            columns = call_with(teacher, tensors_of(recovery.inputs.take(rows).trimmed()), by_name=False).numpy()
+        answered = columns.argmax(1) if recovery.kind == "classification" else columns
+        if found is None:
+            found = np.zeros((len(recovery.inputs), *answered.shape[1:]), answered.dtype)
+        found[rows] = answered
+    assert found is not None, "rows to learn from"
+    return found

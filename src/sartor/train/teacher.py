@@ -1,0 +1,41 @@
+"""The network whose answers are learnt. Imports torch: import this file inside functions only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sartor.train.feeding import Feed, Tensors
+from sartor.train.rows import Rows
+
+
+class Teacher:
+    """Answers of a module that does not learn, each computed once where rows come unchanged.
+
+    Rows that are moved at random are answered as they came (Beyer et al. 2022, "Knowledge distillation: a good
+    teacher is patient and consistent", arXiv 2106.05237).
+    """
+
+    def __init__(self, module: nn.Module, feed: Feed, count: int) -> None:
+        """A teacher of `count` rows that reach it by `feed`."""
+        self._module = module.float().eval().requires_grad_(False)
+        self._module.to(memory_format=feed.layout)  # type: ignore[call-overload]
+        self._feed = feed
+        self._known = torch.zeros(count, dtype=torch.bool)
+        self._answers: Tensor | None = None
+
+    def answers(self, rows: Rows, tensors: Tensors | None = None) -> Tensor:
+        """(rows, outputs) of some rows; `tensors` are these rows as the student sees them, read anew by default."""
+        places = torch.from_numpy(rows)
+        kept = self._feed.pixels == 0 or tensors is None
+        if kept and self._answers is not None and bool(self._known[places].all()):
+            return self._answers[places]
+        with torch.inference_mode():
+            found = self._feed.call(self._module, self._feed.read(rows) if tensors is None else tensors).float()
+        found = found.reshape(len(rows), -1).clone()
+        if kept:
+            if self._answers is None:
+                self._answers = torch.zeros(len(self._known), found.shape[1])
+            self._answers[places] = found
+            self._known[places] = True
+        return found
