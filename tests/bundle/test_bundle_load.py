@@ -282,20 +282,42 @@ def test_bfloat16_is_reduced_precision(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "runs"),
-    [({}, True), ({"outcome": "not_met"}, False), ({"variant": "other"}, False), ({"isa_class": "arm-sve"}, False)],
+    [
+        ({}, True),
+        ({"outcome": "not_met"}, False),
+        ({"variant": "other"}, False),
+        ({"isa_class": "arm-sve"}, False),
+        ({"numbers": {"passed": False, "how": "unproven"}}, False),
+        ({"numbers": {}}, False),
+        ({"numbers": None}, False),
+    ],
 )
-def test_a_proof_of_this_machine_lets_it_run(changes: dict[str, str], runs: bool, elsewhere: Path) -> None:
+def test_a_proof_of_this_machine_lets_it_run(changes: dict[str, Any], runs: bool, elsewhere: Path) -> None:
     name = read_manifest(elsewhere).chosen
     (elsewhere / "proofs").mkdir()
     (elsewhere / "proofs" / "0-damaged.json").write_text("{")
     (elsewhere / "proofs" / "1-list.json").write_text("[]")
-    proof = {"variant": name, "outcome": "met", "isa_class": this_machine().isa_class, **changes}
+    numbers = {"passed": True, "how": "agreement"}
+    proof = {"variant": name, "outcome": "met", "isa_class": this_machine().isa_class, "numbers": numbers, **changes}
     (elsewhere / "proofs" / "2.json").write_text(json.dumps(proof))
     if runs:
         assert [answer["label"] for answer in Bundle.load(elsewhere).predict(ROWS)] == LABELS
     else:
         with pytest.raises(BundleError, match="reduced precision"):
             Bundle.load(elsewhere)
+
+
+def test_a_proof_of_speed_alone_lets_full_precision_run_without_a_warning_and_reduced_not_at_all(
+    elsewhere: Path,
+) -> None:
+    (elsewhere / "proofs").mkdir()
+    reduced, plain = read_manifest(elsewhere).variants
+    for name in (reduced, plain):
+        proof = {"variant": name, "outcome": "met", "isa_class": this_machine().isa_class}
+        (elsewhere / "proofs" / f"{name}.json").write_text(json.dumps(proof))
+    assert [answer["label"] for answer in Bundle.load(elsewhere, plain).predict(ROWS)] == LABELS
+    with pytest.raises(BundleError, match="reduced precision"):
+        Bundle.load(elsewhere, reduced)
 
 
 def test_regression_gives_values(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_the_smallest_good_size_is_found_or_very_unlikely(smallest: float) -> No
 
 @given(st.floats(0.05, 1.2), st.floats(0.05, 1.2), st.floats(0.01, 2), st.floats(0.01, 2))
 def test_a_larger_network_is_never_less_likely_to_be_good(short: float, enough: float, one: float, two: float) -> None:
-    known = Shrinking(max(short, enough), min(short, enough))
+    known = Shrinking(enough=max(short, enough), short=min(short, enough))
     small, large = sorted((one, two))
     assert 0.0 <= known.chance(small) <= known.chance(large) <= 1.0
 

@@ -183,3 +183,18 @@ def test_a_job_on_files_returns_plain_values_and_a_file_that_runs(tmp_path: Path
     assert done["parameters"] == untrained["parameters"]
     session = onnxruntime.InferenceSession(done["path"], providers=["CPUExecutionProvider"])
     assert session.run(None, {"input": inputs[:3]})[0].shape == (3, 10)
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+def test_narrow_strided_passages_are_trained_on_one_thread(channels: int) -> None:
+    """Torch 2.13 crashed here with the channels last and fewer than 8 of them."""
+    random = np.random.default_rng(0)
+    pictures, labels = random.random((512, channels, 28, 28), np.float32), np.arange(512) % 2
+
+    def make() -> torch.nn.Module:
+        narrow = torch.nn.Conv2d(channels, 8, 1, stride=2)
+        return torch.nn.Sequential(narrow, torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8 * 14 * 14, 2))
+
+    settings = TrainingSettings(epochs=2, batch=256)
+    trained = train(TrainingJob(make, sole(pictures), labels, 2, settings=settings, threads=1), ignore)
+    assert len(trained.history) == 2

@@ -101,7 +101,7 @@ def test_a_sole_input_is_given_by_name_only_where_asked(name: str, by_name: bool
             return torch.tensor([len(rows), len(named)])
 
     inputs = Prepared({name: np.zeros((3, 2))})
-    feed = Feed.of(TrainingJob(Told, inputs, np.zeros(3), 2, by_name=by_name))
+    feed = Feed.of(TrainingJob(Told, inputs, np.zeros(3), 2, by_name=by_name), Told())
     assert feed.call(Told(), feed.read(np.arange(2))).tolist() == ([0, 1] if keyword else [1, 0])
 
 
@@ -111,7 +111,7 @@ def test_fractions_become_float32_and_whole_numbers_int64() -> None:
         "b": np.zeros((2, 1), np.int32),
         "c": np.zeros((2, 1), np.bool_),
     }
-    feed = Feed.of(TrainingJob(Finder, Prepared(arrays), np.zeros(2), 2))
+    feed = Feed.of(TrainingJob(Finder, Prepared(arrays), np.zeros(2), 2), Finder())
     dtypes = [tensor.dtype for tensor in feed.read(np.arange(2)).values()]
     assert dtypes == [torch.float32, torch.int64, torch.bool]
 
@@ -130,7 +130,7 @@ def test_only_the_sole_picture_of_a_job_that_asks_is_shifted(
     shifts: bool, arrays: dict[str, tuple[int, ...]], moved: bool
 ) -> None:
     inputs = {name: np.random.default_rng(0).random(shape) for name, shape in arrays.items()}
-    feed = Feed.of(TrainingJob(Finder, Prepared(inputs), np.zeros(3), 2, shifts=shifts))
+    feed = Feed.of(TrainingJob(Finder, Prepared(inputs), np.zeros(3), 2, shifts=shifts), Finder())
     first = next(iter(arrays))
     plain, seen = feed.read(np.arange(3)), feed.read(np.arange(3), np.random.default_rng(1))
     assert torch.equal(plain[first], seen[first]) is not moved

@@ -126,7 +126,7 @@ class Bundle:
 
 def _check_processor(folder: Path, manifest: Manifest, name: str, entry: VariantEntry) -> None:
     here = this_machine().isa_class
-    if here == manifest.isa_class or here in proved_elsewhere(folder, name):
+    if here == manifest.isa_class or here in proved_elsewhere(folder, name, numbers=entry.reduced_precision):
         return
     if entry.reduced_precision:
         raise BundleError(
@@ -138,12 +138,17 @@ def _check_processor(folder: Path, manifest: Manifest, name: str, entry: Variant
     warnings.warn(f"proved on {manifest.isa_class}; speed on {here} is not known", stacklevel=3)
 
 
-def proved_elsewhere(folder: Path, variant: str) -> set[str]:
-    """Kinds of processor on which `sartor measure` proved a variant after it was written."""
+def proved_elsewhere(folder: Path, variant: str, *, numbers: bool) -> set[str]:
+    """Kinds of processor on which `sartor measure` proved a variant after it was written.
+
+    Args:
+        numbers: whether a proof must have checked its numbers there; without quality limits, speed alone would do.
+    """
     proofs = set()
     for file in (folder / "proofs").glob("*.json"):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # a damaged proof proves nothing
             proof = json.loads(file.read_text(encoding="utf-8"))
-            if proof.get("variant") == variant and proof.get("outcome") == "met":
+            right = not numbers or proof.get("numbers", {}).get("passed") is True
+            if right and proof.get("variant") == variant and proof.get("outcome") == "met":
                 proofs.add(str(proof.get("isa_class")))
     return proofs

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,11 @@ from sartor.compress.low_rank.times import Bench
 from sartor.compress.onnx_file import read_whole, write_whole
 from sartor.compress.pruning.activation import activation
 from sartor.compress.pruning.importance import magnitude, taylor, weights_of
-from sartor.compress.pruning.time_share import Measured, found_groups, narrow_uniformly, prune
+from sartor.compress.pruning.rebuild import rebuild
+from sartor.compress.pruning.time_share import Measured, Pruned, found_groups, narrow_uniformly, prune
 from sartor.compress.pruning.unshared import unshared
+from sartor.compress.pruning.values import ChannelGroups
+from sartor.errors import CandidateError
 from sartor.measure.child import Send
 from sartor.model.export import publish_checked
 from sartor.model.values import ExportedModel, Signature
@@ -26,10 +30,15 @@ from sartor.train.gradients import weight_gradients
 from sartor.train.recovery import Recovery, recover
 from sartor.train.values import TrainingSettings
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 _EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
 _GRADIENTS = 32
 _ACTIVATION_ROWS = 256
 _ACTIVATION_BATCH = 32
+_REBUILDING_ROWS, _FEWEST_ROWS = 512, 32
+_ROWS_OF = 2**21  # numbers of all rows together: activations of every layer are in memory with them
 
 
 def _narrow(request: dict[str, Any], report: Send) -> dict[str, Any]:
@@ -69,11 +78,27 @@ def _batches(inputs: Prepared, rows: NDArray[np.int64]) -> list[Mapping[str, Arr
 
 def _prune(request: dict[str, Any], report: Send) -> dict[str, Any]:
     model = read_whole(Path(request["source"]))
+    groups = found_groups(model, _example(request))
     importance = {name: np.array(values) for name, values in request["importance"].items()}
     measured = [Measured(one["share"], one["seconds"]) for one in request["measured"]]
-    pruned = prune(model, found_groups(model, _example(request)), importance, measured, request["share"])
+    pruned = prune(model, groups, importance, measured, request["share"])
+    rows = np.load(request["rows"])[:_REBUILDING_ROWS]
+    said = _rebuild(model, pruned, groups, Prepared.load(request["inputs"]).take(rows), request["threads"])
     written = publish_checked(Path(request["to"]), lambda draft: _write(pruned.model, draft), lambda draft: None)
-    return {**_written(written), "widths": {name: list(widths) for name, widths in pruned.widths.items()}}
+    widths = {name: list(widths) for name, widths in pruned.widths.items()}
+    return {**_written(written), "widths": widths, "said": said}
+
+
+def _rebuild(model: ModelProto, pruned: Pruned, groups: ChannelGroups, rows: Prepared, threads: int) -> str:
+    """Solve for the weights that are left; why they were not, where that cannot be done."""
+    if find_spec("torch") is None:
+        return "weights are as they were: torch, which would solve for better ones, is not installed"
+    few = max(_FEWEST_ROWS, _ROWS_OF // sum(array[0].size for array in rows.arrays.values()))
+    try:
+        rebuild(model, pruned.model, groups, pruned.kept, rows.take(slice(0, few)), threads)
+    except CandidateError as error:
+        return f"weights are as they were: {error.detail}"
+    return ""
 
 
 def _low_rank(request: dict[str, Any], report: Send) -> dict[str, Any]:

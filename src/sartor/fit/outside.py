@@ -10,7 +10,8 @@ from typing import Any
 
 from sartor.bundle.values import LimitResult
 from sartor.figures import Figure
-from sartor.fit.reprove import confirm_rows, feed_of, open_case, write_proof
+from sartor.fit.case import confirm_rows, feed_of, open_case
+from sartor.fit.reprove import write_proof
 from sartor.fit.watch import Watch
 from sartor.measure.loadgen import check_scenario, run_loadgen
 from sartor.need import Limit

@@ -82,7 +82,7 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
 def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
     """The network without what loses least, at a share of the time that its layers take in one runtime."""
     runtime, form = str(step.setting("for", "")).split(" ", 1)
-    measure = str(step.setting("importance", "taylor"))
+    measure = str(step.setting("importance", "activation"))
     measured = _measured(run, network, runtime, form)
     importance = _importance(run, network, measure)
     request = {
@@ -92,6 +92,8 @@ def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) ->
         "importance": importance["units"],
         "measured": measured,
         "share": float(step.setting("time", 0.5)),
+        "rows": str(run.data.rows_path(_rows_without_labels(run))),
+        "threads": run.machine.cores,
     }
     parts = {**run.key_parts(), "source": network.content, "step": step.as_dict(), "version": run.versions[runtime]}
     return _made(run, network, "prune", step.slug, parts, request)
@@ -140,12 +142,11 @@ def _narrowed(run: Run, network: Source, share: float) -> Source:
 
 def _importance(run: Run, network: Source, measure: str) -> dict[str, Any]:
     """What each unit is worth, by the name of its group."""
-    rows = "train" if len(run.data.rows("train")) else "calibrate"
     request = {
         "do": "importance",
         "source": str(network.path),
         "inputs": network.fed,
-        "rows": str(run.data.rows_path(rows)),
+        "rows": str(run.data.rows_path(_rows_without_labels(run))),
         "measure": measure,
         "output": network.signature.outputs[network.output].name,
         "kind": run.need.kind,
@@ -158,6 +159,11 @@ def _importance(run: Run, network: Source, measure: str) -> dict[str, Any]:
     if trial.status == "failed":
         raise trial.error()
     return trial.result
+
+
+def _rows_without_labels(run: Run) -> str:
+    """The split whose rows may be looked at as often as one likes."""
+    return "train" if len(run.data.rows("train")) else "calibrate"
 
 
 def _made(

@@ -1,26 +1,23 @@
 """Smaller networks: the model is pruned to a share of its time, trained back, and tried like any candidate.
 
-How fast a pruned network is needs no training, so all sizes are built and timed first. Then one after another is
-trained, the one with the largest expected gain per minute first, until nothing left is likely to be better.
+How fast a pruned network is needs no training, and its weights are solved for within seconds, so all sizes are built,
+timed and read first: the larger ones often do as they are. Of the others one after another is trained, the one with the
+largest expected gain per minute first, until nothing left is likely to be better.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
-from sartor.fit.building import build_variant
 from sartor.fit.reshaping import reshaped
-from sartor.fit.screening import time_files
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
 from sartor.fit.trying import fastest_likely, try_candidate
 from sartor.plan.candidates import Candidate, Refusal
 from sartor.plan.recipe import CompressionStep, Recipe
-from sartor.plan.shrinking import Rung, Shrinking, ladder
+from sartor.plan.shrinking import SOLVED, Rung, Shrinking, ladder
 from sartor.units import format_value
 
 _WORTH = 2e-4  # seconds of a call; below it calls take the time and not arithmetic
@@ -32,27 +29,25 @@ _PASSES = 4.0  # forward passes that a step costs: forward, two products backwar
 
 
 def shrink(search: Search) -> None:
-    """Prune and train back what may become faster than what will probably be proved by now."""
+    """Prune what may become faster than what will probably be proved by now, and train it back where rows allow it."""
     run = search.run
-    if not _may_learn(search):
+    if run.need.minimise not in ("latency", "throughput"):
         return
     for source in _promising(search):
-        run.watch.phase(f"{source.model.name}: smaller networks, built and timed")
+        if not run.clock.search_goes_on():
+            search.in_time = False
+            return
         forms = _forms(search, source)
         if not forms or (forms[0].seconds or 0.0) < _WORTH:
             continue
+        run.watch.phase(f"{source.model.name}: smaller networks")
         try:
-            rungs = _rungs(search, source, forms[0])
-            _train_back(search, source, forms, rungs)
+            known, rungs = _without_training(search, source, forms)
+            if len(run.data.rows("train")):
+                _train_back(search, source, forms, known, rungs)
         except CandidateError as error:
             run.watch.note(f"{source.model.name}: no smaller network: {error}")
             search.board.refusals.append(Refusal(f"pruning {source.model.name}", str(error)))
-
-
-def _may_learn(search: Search) -> bool:
-    run = search.run
-    rows = len(run.data.rows("train"))
-    return rows > 0 and run.need.minimise in ("latency", "throughput") and run.clock.search_goes_on()
 
 
 def _promising(search: Search) -> list[Source]:
@@ -86,48 +81,40 @@ def _order(standing: Standing) -> tuple[float, float]:
 def _pruned(form: Standing, share: float) -> CompressionStep:
     """Pruning to a share of the time that layers take in one form, whatever the network is stored in later."""
     stored = f"{form.candidate.runtime} {form.candidate.recipe.slug}"
-    return CompressionStep("prune", (("time", round(share, 3)), ("importance", "taylor"), ("for", stored)))
+    return CompressionStep("prune", (("time", share), ("importance", "activation"), ("for", stored)))
 
 
 def _candidate(form: Standing, *steps: CompressionStep) -> Candidate:
     return replace(form.candidate, recipe=Recipe((*steps, *form.candidate.recipe.effective)))
 
 
-def _rungs(search: Search, source: Source, form: Standing) -> dict[float, Rung]:
-    """Networks of several sizes, timed before any is trained.
+def _without_training(search: Search, source: Source, forms: list[Standing]) -> tuple[Shrinking, dict[float, Rung]]:
+    """Networks whose weights were solved for and not trained: the smallest that is good enough, and all sizes.
 
     Raises:
         CandidateError: the network cannot be pruned.
     """
-    run, found = search.run, dict[float, Rung]()
-    whole = form.seconds or 0.0
-    for share in ladder():
-        if not run.clock.search_goes_on():
+    known, whole = Shrinking(SOLVED), forms[0].seconds or 0.0
+    rungs = {round(float(share), 3): Rung(round(float(share), 3), float(share) * whole, 1.0) for share in ladder()}
+    while (step := known.next(rungs, fastest_likely(search))) is not None:
+        if not search.run.clock.search_goes_on():
+            search.in_time = False
             break
-        step = _pruned(form, float(share))
-        candidate = _candidate(form, step, CompressionStep("recover"))
-        untrained = _candidate(form, step)
-        try:
-            file = build_variant(run, source, untrained.recipe, untrained.runtime, untrained)
-        except CandidateError as error:
-            if not found:
-                raise
-            run.watch.note(f"{untrained.label}: {error}")
-            break
-        search.board.add((candidate,), ())
-        twins = {untrained: [candidate.id]}
-        timed = Variant(untrained, file.path, file.size_bytes)
-        reference = search.reference(source)
-        time_files(run, search.board, source, reference, [timed], twins, lambda *_: None, lambda: True)
-        seconds = search.board[candidate.id].seconds
-        if seconds is not None:
-            found[step_share(step)] = Rung(step_share(step), seconds, _minutes(search, source, seconds / whole))
-    return found
-
-
-def step_share(step: CompressionStep) -> float:
-    """The share of the time that a pruning leaves."""
-    return float(step.setting("time", 1.0))
+        share = step.rung.share
+        standing = try_candidate(search, source, _candidate(forms[0], _pruned(forms[0], share)))
+        if standing.seconds is None:
+            # What is smaller cannot be made either.
+            rungs = {other: rung for other, rung in rungs.items() if other > share}
+            if not rungs:
+                raise CandidateError("failed", standing.why)
+            continue
+        rungs[share] = replace(rungs[share], seconds=standing.seconds)
+        if standing.likely:
+            for form in forms[1:]:
+                try_candidate(search, source, _candidate(form, _pruned(forms[0], share)))
+        known = known.learn(share, good=standing.likely)
+    training = {share: replace(rung, minutes=_minutes(search, source, share)) for share, rung in rungs.items()}
+    return Shrinking(enough=known.enough), training
 
 
 def _minutes(search: Search, source: Source, share: float) -> float:
@@ -141,13 +128,16 @@ def _minutes(search: Search, source: Source, share: float) -> float:
     return min(seconds, max(1.0, search.run.clock.left())) / 60
 
 
-def _train_back(search: Search, source: Source, forms: list[Standing], rungs: dict[float, Rung]) -> None:
-    run, known = search.run, Shrinking()
-    whole = sum(rung.minutes for rung in rungs.values())
-    run.watch.note(
-        f"{len(rungs)} smaller networks were timed; to train them all would take about {whole:.0f} min, "
-        f"{max(0.0, run.clock.left()) / 60:.0f} min are left"
-    )
+def _train_back(
+    search: Search, source: Source, forms: list[Standing], known: Shrinking, rungs: dict[float, Rung]
+) -> None:
+    run = search.run
+    left = [rung for rung in rungs.values() if rung.share < known.enough]
+    if left:
+        run.watch.note(
+            f"to train back all {len(left)} sizes that may be faster would take about "
+            f"{sum(rung.minutes for rung in left):.0f} min; {max(0.0, run.clock.left()) / 60:.0f} min are left"
+        )
     while True:
         step = known.next(rungs, fastest_likely(search))
         if step is None:
@@ -163,7 +153,6 @@ def _train_back(search: Search, source: Source, forms: list[Standing], rungs: di
             len(forms),
         )
         known = known.learn(share, good=_good(search, source, forms, share))
-    _drop_untried(search, known)
 
 
 def _good(search: Search, source: Source, forms: list[Standing], share: float) -> bool:
@@ -197,27 +186,3 @@ def _why_ended(search: Search, known: Shrinking, rungs: dict[float, Rung]) -> st
     chance = known.chance_left(rungs, fastest_likely(search))
     best = format_value(fastest_likely(search), "s")
     return f"no other size is likely to be better than {best}: the probability is {chance:.0%}"
-
-
-def _drop_untried(search: Search, known: Shrinking) -> None:
-    """Sizes that were timed only say why they were not trained."""
-    for standing in list(_untrained(search)):
-        share = step_share(standing.candidate.recipe.steps[0])
-        if share in known.tried:
-            continue
-        search.board.reject(standing.id, _why_untried(known, share))
-
-
-def _untrained(search: Search) -> Iterator[Standing]:
-    for standing in search.board.alive():
-        names = [step.name for step in standing.candidate.recipe.steps]
-        if "recover" in names and standing.seen is None:
-            yield standing
-
-
-def _why_untried(known: Shrinking, share: float) -> str:
-    if share <= known.short:
-        return f"not trained: a network of {known.short:.0%} of the time already lost too much"
-    if share >= known.enough:
-        return f"not trained: a network of {known.enough:.0%} of the time was good enough"
-    return "not trained: too unlikely to be better, or the time budget ended first"

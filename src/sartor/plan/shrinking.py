@@ -1,7 +1,7 @@
-"""How small a network may become before training can no longer win back what it lost: which size to try next. Pure.
+"""How small a network may become before it loses too much: which size to try next. Pure.
 
-A network is cut to a share of its time and then trained for minutes. Smaller ones are faster and less likely to be good
-enough. What is not known is the smallest share that still is; every training says on which side of it a share lies.
+A network is cut to a share of its time. Smaller ones are faster and less likely to be good enough. What is not known is
+the smallest share that still is; every one that is tried says on which side of it a share lies.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-# Before anything was trained: half of all networks can do with half of their time, one in six with a quarter.
-_USUAL = -1.0  # log2 of the share
+# log2 of the share of its time that half of all networks can do with: after training, and where weights were only
+# solved for.
+TRAINED, SOLVED = -1.25, -0.75
 _SPREAD = 1.0  # in halvings
 _LEAST_CHANCE = 0.05  # that anything left is better, below which a search ends
 _LEAST_GAIN = 0.03  # of the time: a smaller one is not told apart
@@ -26,8 +27,8 @@ class Rung:
 
     Attributes:
         share: of the time of the whole network, above 0, at most 1.
-        seconds: of a call, as measured with untrained weights.
-        minutes: that its training is expected to take.
+        seconds: of a call, as measured, or as expected where it was not built yet.
+        minutes: that trying it is expected to take.
     """
 
     share: float
@@ -56,28 +57,30 @@ class Shrinking:
     Attributes:
         enough: the smallest share that was.
         short: the largest that was not.
-        tried: shares that were trained.
+        tried: shares that were tried.
+        usual: log2 of the share that is enough for half of all networks.
     """
 
+    usual: float = TRAINED
     enough: float = math.inf
     short: float = 0.0
     tried: tuple[float, ...] = field(default=())
 
     def learn(self, share: float, *, good: bool) -> Shrinking:
-        """One more was trained."""
+        """One more was tried."""
         tried = (*self.tried, share)
         if good:
             return replace(self, enough=min(self.enough, share), tried=tried)
         return replace(self, short=max(self.short, share), tried=tried)
 
     def chance(self, share: float) -> float:
-        """Probability that a network of this share of the time is good enough after training."""
+        """Probability that a network of this share of the time is good enough."""
         if share >= self.enough:
             return 1.0
         if share <= self.short:
             return 0.0
-        low, high = _below(self.short), _below(self.enough)
-        return (_below(share) - low) / (high - low) if high > low else 0.5
+        low, mine, high = (_below(each, self.usual) for each in (self.short, share, self.enough))
+        return (mine - low) / (high - low) if high > low else 0.5
 
     def next(self, rungs: Mapping[float, Rung], best: float) -> Step | None:
         """The size with the largest expected gain per minute; None when nothing left is likely to be better.
@@ -105,16 +108,16 @@ class Shrinking:
         ]
 
 
-def _below(share: float) -> float:
+def _below(share: float, usual: float) -> float:
     """Prior probability that the smallest share that is good enough is at most this one; normal in its logarithm."""
     if share <= 0:
         return 0.0
     if math.isinf(share):
         return 1.0
-    return 0.5 * (1 + math.erf((math.log2(share) - _USUAL) / (_SPREAD * math.sqrt(2))))
+    return 0.5 * (1 + math.erf((math.log2(share) - usual) / (_SPREAD * math.sqrt(2))))
 
 
-def ladder(most: float = 0.75, least: float = 0.15, rungs: int = 6) -> NDArray[np.float64]:
+def ladder(most: float = 0.8, least: float = 0.12, rungs: int = 10) -> NDArray[np.float64]:
     """(rungs,) shares of the time from large to small, each the same part of the one before.
 
     >>> ladder(0.8, 0.2, 3).round(2).tolist()

@@ -18,6 +18,7 @@ from sartor.train.rows import Rows, shift
 from sartor.train.values import TrainingJob
 
 _PICTURE = 4  # dimensions of (rows, channels, height, width)
+_VECTOR = 8  # channels that a kernel computes together
 _SHIFTED_SIDE = 16  # pixels; smaller pictures lose too much when they are moved
 _NUMBERS = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}  # by numpy's letter of the kind
 
@@ -45,14 +46,14 @@ class Feed:
     output: str = ""
 
     @classmethod
-    def of(cls, job: TrainingJob) -> Feed:
-        """What a job's rows and model ask for."""
+    def of(cls, job: TrainingJob, module: nn.Module) -> Feed:
+        """What a job's rows and its module ask for."""
         arrays = list(job.inputs.arrays.values())
         picture = len(arrays) == 1 and arrays[0].ndim == _PICTURE and arrays[0].dtype.kind == "f" and not job.by_name
         large = picture and min(arrays[0].shape[2:]) >= _SHIFTED_SIDE
         # Convolutions of this kind of CPU run faster with the channels last. Modules that take their input by
         # name are a library's, and some reshape in ways that only the plain order allows.
-        layout = torch.channels_last if picture else torch.contiguous_format
+        layout = torch.channels_last if picture and _may_reorder(module) else torch.contiguous_format
         mean = 0.0 if job.inputs.lengths is None else float(job.inputs.lengths.mean())
         return cls(job.inputs, job.by_name, int(job.shifts and large), layout, mean, job.output)
 
@@ -81,6 +82,16 @@ class Feed:
         """The same, for the first call: what the user's code raises is told as such."""
         name = f"{type(module).__name__}.forward"
         return scores_of(call_builder(name, call_with, module, tensors, by_name=self.by_name), self.output, module)
+
+
+def _may_reorder(module: nn.Module) -> bool:
+    """Whether gradients of the module's convolutions are right with the channels last.
+
+    Torch 2.13 writes beyond its memory in the backward pass of a 1 x 1 convolution with a stride that reads 2 to 7
+    channels, on one thread: seen as crashes, and as numbers of something else.
+    """
+    kernels = (tuple(weight.shape) for weight in module.parameters() if weight.ndim == _PICTURE)
+    return not any(1 < read < _VECTOR and high == wide == 1 for _, read, high, wide in kernels)
 
 
 def tensors_of(batch: Prepared) -> dict[str, Tensor]:

@@ -130,8 +130,8 @@ def _torch_settings(job: TrainingJob) -> Iterator[None]:
 def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
     started = clock()
     fitted, held = hold_out(job)
-    feed = Feed.of(job)
     module = job.build().float().requires_grad_(True)
+    feed = Feed.of(job, module)
     module.to(memory_format=feed.layout)  # type: ignore[call-overload]
     flop = _check_outputs(module, job, feed, fitted)
     weights = sum(weight.numel() for weight in module.parameters())

@@ -51,10 +51,12 @@ class Pruned:
     """A narrowed file.
 
     Attributes:
+        kept: (units,) by name of a group, whether each stays; groups that are whole are left out.
         widths: units kept and units there were, by name of a group.
     """
 
     model: ModelProto
+    kept: Mapping[str, NDArray[np.bool_]]
     widths: Mapping[str, tuple[int, int]]
 
 
@@ -100,7 +102,7 @@ def prune(
     widths = choose_widths(problem, share * problem.seconds({}))
     sizes = {group.name: group.size for group in groups.groups}
     kept = {name: mask for name, mask in most_important(importance, widths).items() if not mask.all()}
-    return Pruned(narrow(model, groups, kept), {name: (count, sizes[name]) for name, count in widths.items()})
+    return Pruned(narrow(model, groups, kept), kept, {name: (count, sizes[name]) for name, count in widths.items()})
 
 
 def _problem(

@@ -6,7 +6,7 @@ Imports torch: import this file inside functions only.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sartor.errors import CandidateError
 from sartor.train.onnx_module.graph import read_graph, stored_in_place
 from sartor.train.onnx_module.operators_base import DTYPES, tensor_of
-from sartor.train.onnx_module.plan import plan
+from sartor.train.onnx_module.plan import Step, plan
 from sartor.train.onnx_module.weights import trainable
 
 
@@ -87,10 +87,25 @@ class OnnxModule(nn.Module):
         Raises:
             TypeError: an input is missing, or unknown.
         """
+        return self.walk(lambda step, given: step.run(*given), rows, named)
+
+    def walk(
+        self, visit: Callable[[Step, Sequence[Any]], Any], rows: Sequence[Tensor], named: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the outputs with a look at every step.
+
+        Args:
+            visit: given a step and its tensors, weights among them, gives what the step is to give.
+            rows: inputs in the order of the file.
+            named: inputs by name.
+
+        Raises:
+            TypeError: an input is missing, or unknown.
+        """
         tensors: dict[str, Any] = {"": None, **self.weights, **self._given(rows, named)}
         tensors.update((name, self._buffers[attribute]) for name, attribute in self._constant_names.items())
         for step in self._steps:
-            values = step.run(*[tensors[name] for name in step.inputs])
+            values = visit(step, [tensors[name] for name in step.inputs])
             if len(step.outputs) == 1:
                 tensors[step.outputs[0]] = values if isinstance(values, Tensor) else values[0]
             else:

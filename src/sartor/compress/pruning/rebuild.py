@@ -1,0 +1,86 @@
+"""After a cut: weights that make the narrowed network's layers give what they gave before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.compress.layers import Layer, layers
+from sartor.compress.pruning.unshared import unshared
+from sartor.compress.pruning.values import ChannelGroups
+from sartor.cost.proto import attributes_of
+from sartor.steps.prepared import Prepared
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+    from sartor.train.reconstruct import Rebuilt
+
+_OPERATORS = ("Conv", "Gemm", "MatMul")
+
+
+def rebuild(
+    model: ModelProto,
+    narrowed: ModelProto,
+    groups: ChannelGroups,
+    kept: Mapping[str, NDArray[np.bool_]],
+    rows: Prepared,
+    threads: int,
+) -> None:
+    """Solve for the weights of a narrowed file, in place; see `sartor.train.reconstruct`.
+
+    Args:
+        model: the file before it was cut.
+        narrowed: what `narrow` made of it.
+        groups: of the file before.
+        kept: what was given to `narrow`.
+        rows: prepared rows, by the names of the file's inputs; no labels are needed.
+        threads: that torch may use.
+
+    Raises:
+        CandidateError: `unsupported`, an operator that torch cannot run; `failed`, an activation is not finite.
+    """
+    import torch
+
+    from sartor.train.feeding import tensors_of
+    from sartor.train.onnx_module import OnnxModule
+    from sartor.train.reconstruct import reconstruct
+
+    whole = unshared(model)
+    units = np.ones(groups.count + 1, bool)
+    for group in groups.groups:
+        if group.name in kept:
+            units[group.first : group.first + group.size] = kept[group.name]
+    readers = Counter(name for node in whole.graph.node for name in node.input)
+    nodes = {output: node for node in whole.graph.node for output in node.output}
+    rebuilt = {
+        one.name: _rebuilt(whole, one, nodes[one.outputs[0]], groups, units)
+        for one in layers(whole)
+        if one.operator in _OPERATORS and one.name == nodes[one.outputs[0]].input[1] and readers[one.name] == 1
+    }
+    torch.set_num_threads(threads)
+    network = OnnxModule(narrowed)
+    reconstruct(OnnxModule(whole), network, rebuilt, tensors_of(rows.trimmed()))
+    network.write_to(narrowed)
+
+
+def _rebuilt(
+    model: ModelProto, layer: Layer, node: NodeProto, groups: ChannelGroups, units: NDArray[np.bool_]
+) -> Rebuilt:
+    import torch
+
+    from sartor.train.reconstruct import Rebuilt
+
+    attributes, convolution = attributes_of(node), node.op_type == "Conv"
+    transposed = convolution or bool(attributes.get("transB"))
+    axes = groups.units.get(node.output[0])
+    if axes is None:
+        shape = next(tensor.dims for tensor in model.graph.initializer if tensor.name == layer.name)
+        kept = np.ones(shape[0] if transposed else shape[-1], bool)
+    else:
+        kept = units[axes[1 if convolution else -1]]  # -1, what belongs to no unit, is the last: kept
+    return Rebuilt(transposed, int(attributes.get("group", 1)) if convolution else 0, torch.from_numpy(kept))
