@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.compress.layers import Layer, layers
 from sartor.compress.pruning.unshared import unshared
 from sartor.compress.pruning.values import ChannelGroups
 from sartor.cost.proto import attributes_of
@@ -56,11 +55,12 @@ def rebuild(
         if group.name in kept:
             units[group.first : group.first + group.size] = kept[group.name]
     readers = Counter(name for node in whole.graph.node for name in node.input)
-    nodes = {output: node for node in whole.graph.node for output in node.output}
+    weights = {tensor.name: tensor.dims for tensor in whole.graph.initializer}
+    # Also those too small to be layers of their own elsewhere: what a cut took is made up for in every one.
     rebuilt = {
-        one.name: _rebuilt(whole, one, nodes[one.outputs[0]], groups, units)
-        for one in layers(whole)
-        if one.operator in _OPERATORS and one.name == nodes[one.outputs[0]].input[1] and readers[one.name] == 1
+        node.input[1]: _rebuilt(node, weights[node.input[1]], groups, units)
+        for node in narrowed.graph.node  # a cut of depthwise channels changes how many groups there are
+        if node.op_type in _OPERATORS and node.input[1] in weights and readers[node.input[1]] == 1
     }
     torch.set_num_threads(threads)
     network = OnnxModule(narrowed)
@@ -68,9 +68,7 @@ def rebuild(
     network.write_to(narrowed)
 
 
-def _rebuilt(
-    model: ModelProto, layer: Layer, node: NodeProto, groups: ChannelGroups, units: NDArray[np.bool_]
-) -> Rebuilt:
+def _rebuilt(node: NodeProto, shape: Sequence[int], groups: ChannelGroups, units: NDArray[np.bool_]) -> Rebuilt:
     import torch
 
     from sartor.train.reconstruct import Rebuilt
@@ -79,7 +77,6 @@ def _rebuilt(
     transposed = convolution or bool(attributes.get("transB"))
     axes = groups.units.get(node.output[0])
     if axes is None:
-        shape = next(tensor.dims for tensor in model.graph.initializer if tensor.name == layer.name)
         kept = np.ones(shape[0] if transposed else shape[-1], bool)
     else:
         kept = units[axes[1 if convolution else -1]]  # -1, what belongs to no unit, is the last: kept
