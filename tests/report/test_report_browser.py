@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from sartor.report.page import write_page
 from tests.report.evidence import met
+from tests.report.smaller import smaller
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -39,15 +41,16 @@ const looks = setInterval(() => {
   const page = document.getElementById("phone").contentDocument;
   let burnt = 0;
   while (burnt < 3e7) burnt += 1;
-  if (page.querySelectorAll(".plot .main-svg").length < 3) return;
+  const plots = [...page.querySelectorAll(".plot")];
+  if (!plots.length || plots.some((plot) => !plot.querySelector(".main-svg"))) return;
   clearInterval(looks);
-  probe(page, page.documentElement);
+  probe(page, page.documentElement, plots);
 }, 200);
-function probe(page, root) {
+function probe(page, root, plots) {
   const shown = (selector) => page.defaultView.getComputedStyle(page.querySelector(selector)).display !== "none";
   const state = () => ({ lang: root.lang, english: shown('h2 .t[lang="en"]'), chinese: shown('h2 .t[lang="zh-Hans"]'),
     hash: page.defaultView.location.hash, axis: page.querySelector("[data-figure=trade_off] .xtitle")?.textContent });
-  const found = { chinese: state(), width: root.scrollWidth, frame: root.clientWidth };
+  const found = { chinese: state(), plots: plots.length, width: root.scrollWidth, frame: root.clientWidth };
   const plot = page.querySelector("[data-figure=trade_off]");
   plot.emit("plotly_click", { points: [{ customdata: "cnn.int8-dynamic.onnxruntime.f32.t1.fixed" }] });
   found.tapped = page.querySelector("#detail").hidden ? "" : page.querySelector("#detail h4").textContent;
@@ -67,8 +70,12 @@ function probe(page, root) {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_the_page_on_a_phone(tmp_path: Path) -> None:
-    write_page(met(), tmp_path / "out", tmp_path / "report.html")
+@pytest.mark.parametrize(
+    ("make", "plots", "fastest"),
+    [(met, 3, "cnn.fp16-weights.onnxruntime.f32.t1.fixed"), (smaller, 7, "cnn.pruned-0.394-recovered")],
+)
+def test_the_page_on_a_phone(make: Callable[[], dict[str, Any]], plots: int, fastest: str, tmp_path: Path) -> None:
+    write_page(make(), tmp_path / "out", tmp_path / "report.html")
     (tmp_path / "probe.html").write_text(PROBE, encoding="utf-8")
     found = _probed(tmp_path)
     assert found["width"] <= found["frame"] == 390
@@ -88,7 +95,8 @@ def test_the_page_on_a_phone(tmp_path: Path) -> None:
         "axis": "median latency of one call (log)",
     }
     assert found["sifted"] == 1
-    assert found["fastest"] == "cnn.fp16-weights.onnxruntime.f32.t1.fixed"
+    assert found["fastest"] == fastest
+    assert found["plots"] == plots
 
 
 def _probed(folder: Path) -> dict[str, Any]:

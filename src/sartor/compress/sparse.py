@@ -1,9 +1,7 @@
 """Weights with zeros in an ONNX file: the smallest of each layer, anywhere or in a pattern.
 
-No runtime here computes less for them. ONNX Runtime's CPU provider has no kernels for sparse weights. OpenVINO reads
-`CPU_SPARSE_WEIGHTS_DECOMPRESSION_RATE` only for fully connected layers in 8 bits on processors with AMX, where it saves
-memory traffic. What zeros gain is the size of a file that is compressed, and weights that hardware with 2:4 kernels
-(NVIDIA since Ampere) would take.
+No runtime was seen to compute less for them on a processor with AVX2 (docs/compression.md). What zeros gain is the size
+of a file that is compressed, and weights that hardware with 2:4 kernels (NVIDIA since Ampere) would take.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from sartor.data.values import SPLIT_NAMES
 from sartor.figures import Figure
 from sartor.fit.board import Standing
 from sartor.fit.constant import constant_predictor
+from sartor.fit.evidence_networks import network_evidence
 from sartor.fit.feasible import Nearest
 from sartor.fit.judge import error_shares
 from sartor.fit.prove import Proof
@@ -44,12 +45,13 @@ def evidence_of(search: Search, proof: Proof) -> dict[str, Any]:
         "openings_before": proof.opening,
         "confirm_alpha": proof.alpha,
         "error_shares": {"first": shares.first, "fallback": shares.fallback},
+        **network_evidence(search, proof.chosen),
     }
 
 
 def unchosen_evidence(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the report of a run shows that chose nothing: what was tried, and the verdict's own values."""
-    return {**_common(search), **values}
+    return {**_common(search), **network_evidence(search), **values}
 
 
 def provisional_evidence(search: Search, sentence: str) -> dict[str, Any]:

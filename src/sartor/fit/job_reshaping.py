@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sartor.compress.low_rank.ranks import lower_ranks
 from sartor.compress.low_rank.times import Bench
-from sartor.compress.onnx_file import read_whole, write_whole
+from sartor.compress.onnx_file import looks_like_transformer, read_whole, write_whole
 from sartor.compress.pruning.activation import activation
 from sartor.compress.pruning.importance import magnitude, taylor, weights_of
 from sartor.compress.pruning.rebuild import rebuild
@@ -121,7 +121,8 @@ def _recover(request: dict[str, Any], report: Send) -> dict[str, Any]:
         np.load(request["rows"]),
         request["kind"],
         request["output"],
-        TrainingSettings(**request["settings"]),
+        # Transformers are learnt at the rates of fine-tuning, which are a fifth of others'.
+        TrainingSettings(**request["settings"], pretrained=looks_like_transformer(read_whole(Path(request["source"])))),
         seed=request["seed"],
         threads=request["threads"],
         shifts=request["shifts"],

@@ -20,7 +20,8 @@ from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.plan.shrinking import SOLVED, Rung, Shrinking, ladder
 from sartor.units import format_value
 
-_WORTH = 2e-4  # seconds of a call; below it calls take the time and not arithmetic
+_WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
+_FASTER = ("int8-static", "int8-dynamic")  # forms that may be faster than f32
 _FORMS = 3  # ways to store a network that are tried with each size
 _CLOSE = 1.5  # times the fastest form that another may take
 _STEPS = 1000  # of one training, as `train.settings` derives them for what recovers
@@ -64,7 +65,7 @@ def _forms(search: Search, source: Source) -> list[Standing]:
     for standing in search.board.all():
         candidate, steps = standing.candidate, standing.candidate.recipe.effective
         mine = candidate.model == source.model.name and standing.seconds is not None and standing.status != "failed"
-        if not mine or len(steps) > 1 or any(step.keeps for step in steps) or candidate.recipe.reshaping.steps:
+        if not mine or len(steps) > 1 or any(step.keeps or step.name not in _FASTER for step in steps):
             continue
         kind = candidate.runtime, steps[0].name if steps else "none", candidate.settings.precision
         if kind not in kinds or _order(standing) < _order(kinds[kind]):

@@ -25,7 +25,7 @@ def hover(candidate: Values, others: int, metric: str, language: Language) -> st
     why = str(candidate.get("why") or "")
     why = (in_chinese(why) or why) if language == "zh" else why
     lines = [
-        f"{recipe_name(candidate, language)} · {runtime}",
+        f"{recipe_name(candidate, language, whole=True)} · {runtime}",
         settings_words(candidate.get("settings", {}), language),
         f"{text('latency', language)}{colon}{interval_text(latency)}",
         *([f"{known(metric, language)}{colon}{interval_text(quality)}"] if quality else []),

@@ -25,7 +25,8 @@ from sartor.report.inspect_words import (
     prospect_cells,
     unknown_words,
 )
-from sartor.report.page import both_languages, environment, plotly_library, write_html
+from sartor.report.markup import both_languages, environment
+from sartor.report.page import plotly_library, write_html
 
 _MOST_ROWS = 800  # of a table, so that the page stays quick
 _SECTIONS = ("totals", "binds", "roofline", "layers", "operators", "notes")

@@ -9,27 +9,20 @@ import math
 import os
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sartor.errors import BundleError
-from sartor.report import curves, sentences, words
+from sartor.report import curves, layer_bars, networks
 from sartor.report.drawing import finite
-from sartor.report.interval import interval_bar, interval_text
-from sartor.report.texts import TEXTS, Language
+from sartor.report.markup import STATUSES, environment, percent
 from sartor.report.trade_off import trade_off
-from sartor.units import format_value
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from markupsafe import Markup
-
-_ORDER = ("chosen", "finalist", "passed", "screened", "planned", "rejected", "failed")
 _SPLITS = ("train", "calibrate", "select", "confirm")
 _CLASSES_SHOWN = 12
-_SECTIONS = ("verdict", "chosen", "candidates", "training", "splits", "machine", "run")
+_SECTIONS = ("verdict", "chosen", "candidates", "smaller", "sensitivities", "training", "splits", "machine", "run")
 
 
 def write_page(evidence: Mapping[str, Any], bundle: Path, to: Path) -> None:
@@ -96,7 +89,8 @@ def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
             error=_error_budget(evidence),
             commands=_commands(bundle_name) if outcome != "infeasible" else None,
             need_yaml=_yaml(evidence["need"]) if evidence.get("need") else None,
-            figures={name: _figures(evidence, name) for name in ("trade_off", "losses", "validations")},
+            smaller=networks.smaller_networks(evidence),
+            figures=_figures(evidence),
             plotly=plotly_library(),
         )
     )
@@ -111,7 +105,8 @@ def _outcome(evidence: Mapping[str, Any]) -> str:
 
 def _sections(evidence: Mapping[str, Any], outcome: str) -> list[str]:
     """The sections that have something to say: an infeasible Need may end before anything is built."""
-    absent = {key for key in ("candidates", "training", "splits") if key not in evidence}
+    absent = {key for key in ("candidates", "training", "splits", "sensitivities") if key not in evidence}
+    absent |= set() if networks.smaller_networks(evidence) else {"smaller"}
     absent |= {"chosen"} if outcome == "infeasible" else set()
     return [key for key in _SECTIONS if key not in absent]
 
@@ -126,7 +121,7 @@ def _ordered(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     def key(candidate: Mapping[str, Any]) -> tuple[int, float]:
         status = candidate["status"]
         latency = (candidate.get("latency") or {}).get("value")
-        return _ORDER.index(status) if status in _ORDER else len(_ORDER), math.inf if latency is None else latency
+        return STATUSES.index(status) if status in STATUSES else len(STATUSES), math.inf if latency is None else latency
 
     return sorted(evidence.get("candidates", ()), key=key)
 
@@ -193,11 +188,7 @@ def _error_budget(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"count": before + 1}
     total = shares["first"] + shares["fallback"]
     errors = {"total": total, "first": shares["first"], "fallback": shares["fallback"], "left": total / 2}
-    return {"count": before + 1, **{key: _percent(error) for key, error in errors.items()}}
-
-
-def _percent(share: float) -> str:
-    return format_value(share, "%")
+    return {"count": before + 1, **{key: percent(error) for key, error in errors.items()}}
 
 
 def _commands(bundle_name: str) -> dict[str, str]:
@@ -213,11 +204,20 @@ def _yaml(need: Mapping[str, Any]) -> str:
     return str(yaml.safe_dump(dict(need), sort_keys=False, allow_unicode=True)).rstrip()
 
 
-def _figures(evidence: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """A picture in both languages; None when there is nothing to draw."""
-    draw = {"trade_off": trade_off, "losses": curves.losses, "validations": curves.validations}[name]
-    english, chinese = draw(evidence, "en"), draw(evidence, "zh")
-    return {"en": english, "zh": chinese} if english and chinese else None
+def _figures(evidence: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """Every picture in both languages; None where there is nothing to draw."""
+    pictures = {
+        "trade_off": trade_off,
+        "losses": curves.losses,
+        "validations": curves.validations,
+        "sizes": networks.sizes,
+        "recoveries": networks.recoveries,
+        "kept": layer_bars.kept,
+    }
+    for number, model in enumerate(evidence.get("sensitivities", ())):
+        pictures[f"sensitivities_{number}"] = partial(layer_bars.sensitivities, model=model)
+    drawn = {name: {"en": draw(evidence, "en"), "zh": draw(evidence, "zh")} for name, draw in pictures.items()}
+    return {name: figure if figure["en"] and figure["zh"] else None for name, figure in drawn.items()}
 
 
 @cache
@@ -226,121 +226,3 @@ def plotly_library() -> str:
     from plotly.offline import get_plotlyjs
 
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
-
-
-@cache
-def environment() -> Environment:
-    """The templates, with what puts both languages into them."""
-    from jinja2 import ChainableUndefined, Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("sartor.report", "templates"),
-        autoescape=True,
-        undefined=ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
-    environment.globals.update(
-        t=_both,
-        attribute=_attribute,
-        limit_name=lambda name: _pair(*(words.limit_name(name, lang) for lang in ("en", "zh"))),
-        recipe=lambda candidate: _pair(*(words.recipe_name(candidate, lang) for lang in ("en", "zh"))),
-        settings=lambda values: _pair(*(words.settings_words(values, lang) for lang in ("en", "zh"))),
-        interval_bar=_interval_bar,
-        option=_option,
-        texts=TEXTS,
-        percent=_percent,
-        rank=lambda status: _ORDER.index(status) if status in _ORDER else len(_ORDER),
-    )
-    environment.filters.update(
-        known=_known,
-        say=_say,
-        label=lambda label: _pair(str(label), sentences.chinese_label(str(label))),
-        figure=interval_text,
-        ends=_ends,
-        value=format_value,
-        percent=_percent,
-    )
-    return environment
-
-
-def _both(key: str, **values: Any) -> Markup:
-    """A fixed text in both languages; the page shows one of them. Values may be bilingual themselves."""
-    english, chinese = ({k: _in(v, lang) for k, v in values.items()} for lang in ("en", "zh"))
-    return _pair(words.text(key, "en", **english), words.text(key, "zh", **chinese))
-
-
-def _in(value: Any, language: Language) -> Any:
-    """Names of metrics and the like are given by key and put in language by language."""
-    return words.known(value, language) if isinstance(value, str) else value
-
-
-def both_languages(say: Callable[[Any, Language], str], value: Any) -> Markup:
-    """What `say` makes of a value in either language; the page shows one of them."""
-    return _pair(say(value, "en"), say(value, "zh"))
-
-
-def _known(key: Any) -> Markup:
-    return _pair(words.known(str(key), "en"), words.known(str(key), "zh"))
-
-
-def _say(sentence: Any) -> Markup:
-    """A sentence of the search: in both languages where its form is known, else in English and marked so."""
-    from markupsafe import Markup
-
-    chinese = sentences.chinese(str(sentence))
-    if chinese is None:
-        return Markup('<span lang="en">{}</span>').format(_prose(str(sentence)))
-    return _pair(_prose(str(sentence)), _prose(chinese))
-
-
-def _pair(english: str, chinese: str) -> Markup:
-    from markupsafe import Markup, escape
-
-    if english == chinese:
-        return escape(english)
-    both = Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hans">{}</span>')
-    return both.format(english, chinese)
-
-
-def _prose(sentence: str) -> Markup:
-    """Escaped, with `code` set as code."""
-    from markupsafe import Markup, escape
-
-    parts = sentence.split("`")
-    if len(parts) % 2 == 0:  # a backtick without its partner
-        return escape(sentence)
-    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
-
-
-def _attribute(name: str, key: str) -> Markup:
-    """An attribute that the switch changes: English at first, both texts beside it."""
-    from markupsafe import Markup
-
-    english, chinese = TEXTS[key]
-    return Markup('{0}="{1}" data-attribute="{0}" data-en="{1}" data-zh="{2}"').format(name, english, chinese)
-
-
-def _ends(figure: Mapping[str, Any]) -> Markup:
-    """The interval of a figure; a line may break between its ends only."""
-    from markupsafe import Markup
-
-    ends = (format_value(figure[end], figure["unit"]) for end in ("low", "high"))
-    return Markup('<small class="ends"><span>[{},</span> <span>{}]</span></small>').format(*ends)
-
-
-def _option(status: str) -> Markup:
-    """A choice of the status filter; an option holds no elements, so the switch changes its text."""
-    from markupsafe import Markup
-
-    key = {"chosen": "status_chosen", "": "every_status"}.get(status, status)
-    english, chinese = words.known(key, "en"), words.known(key, "zh")
-    option = Markup('<option value="{}" data-en="{}" data-zh="{}">{}</option>')
-    return option.format(status, english, chinese, english)
-
-
-def _interval_bar(limit: Mapping[str, Any]) -> Markup:
-    from markupsafe import Markup
-
-    return Markup(interval_bar(limit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sartor.report.inspect_texts import INSPECT_TEXTS
+from sartor.report.network_texts import NETWORK_TEXTS
 
 Language = Literal["en", "zh"]
 Pair = tuple[str, str]
@@ -301,6 +302,7 @@ TEXTS: dict[str, Pair] = {
     "int8-static": ("int8 static", "int8 静态量化"),
     "calibration": ("{name} calibration", "{name} 校准"),
     **INSPECT_TEXTS,
+    **NETWORK_TEXTS,
 }
 
 RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}

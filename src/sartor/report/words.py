@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sartor.report.recipes import recipe_words, steps_of_values
 from sartor.report.texts import RUNTIME_NAMES, TEXTS, Language
 
 
@@ -33,24 +34,18 @@ def limit_name(name: str, language: Language) -> str:
     return known(name, language)
 
 
-def recipe_name(candidate: Mapping[str, Any], language: Language) -> str:
-    """The recipe of a candidate in words, with the precision it computes in where that is not f32."""
-    steps = [step for step in candidate.get("recipe", {}).get("steps", ()) if step.get("name") != "none"]
-    named = [_step_name(step, language) for step in steps] or [text("none_step", language)]
+def recipe_name(candidate: Mapping[str, Any], language: Language, *, whole: bool = False) -> str:
+    """The recipe of a candidate in words, with the precision it computes in where that is not f32.
+
+    Args:
+        whole: with what a pruning went by.
+    """
+    steps = steps_of_values(candidate.get("recipe", {}).get("steps", ()))
+    named = [recipe_words(steps, language, whole=whole) if steps else text("none_step", language)]
     precision = candidate.get("settings", {}).get("precision", "f32")
     if precision != "f32":
-        if not steps:
-            return str(precision)
-        named.append(str(precision))
+        named = [*named, str(precision)] if steps else [str(precision)]
     return " + ".join(named)
-
-
-def _step_name(step: Mapping[str, Any], language: Language) -> str:
-    settings = ", ".join(str(value) for value in step.get("settings", {}).values())
-    name = known(str(step["name"]), language)
-    if not settings:
-        return name
-    return f"{name}（{settings}）" if language == "zh" else f"{name} ({settings})"
 
 
 def settings_words(settings: Mapping[str, Any], language: Language) -> str:

@@ -49,8 +49,7 @@ _PRETRAINED = _Start(300, (3, 10), (32, 32), 5e-5, 32, 0.01, Schedule("linear", 
 # no rate from 5e-5 to 2e-4 was better than another (0.79 to 0.80).
 _SMALL_PRETRAINED = replace(_PRETRAINED, rate=2e-4, source="arXiv 1908.08962")
 _SMALL = 50e6  # weights
-# What a compression took is learnt back in fewer steps than it was learnt in. Transformers at the rates of
-# fine-tuning; others took a quarter of the rate that they were trained with (docs/log.md, "recovery").
+# What a compression took is learnt back at a quarter of the rate that it was learnt at (docs/log.md, "recovery").
 _RECOVERY = replace(_FROM_NOTHING, rate=1e-3)
 
 

@@ -58,8 +58,10 @@
       const layout = figure.layout;
       const touch = coarse.matches || narrow.matches;
       layout.dragmode = touch ? false : "zoom"; // a finger that scrolls the page must not zoom the picture
+      if (touch && ["trade_off", "sizes"].includes(place.dataset.figure)) {
+        for (const trace of figure.data) { trace.hoverinfo = "none"; delete trace.hovertemplate; } // stands below instead
+      }
       if (touch && place.dataset.figure === "trade_off") {
-        for (const trace of figure.data) { trace.hoverinfo = "none"; delete trace.hovertemplate; } // shown below instead
         layout.margin.b += 50;
         layout.height += 50;
       }
