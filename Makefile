@@ -55,7 +55,7 @@ docs-serve: $(VENV)/.stamp-docs ## Read the docs on this machine while writing t
 	$(RUN)/mkdocs serve
 
 bench: $(VENV)/.stamp-test ## Run every benchmark, one after the other
-	@set -e; for file in benchmarks/*.py; do \
+	@set -e; for file in benchmarks/*.py benchmarks/compress/*.py; do \
 		case $$file in */_*) continue ;; esac; \
 		echo "== $$file"; $(RUN)/python $$file; done
 

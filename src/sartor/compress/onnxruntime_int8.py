@@ -16,10 +16,11 @@ threads, the lengths of real sentences), so both are offered and quality decides
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sartor.compress.bias_correction import correct_biases, has_biases
 from sartor.compress.equalise import equalise
@@ -62,29 +63,14 @@ def quantize_static(work: Work) -> StepResult:
     `bias: corrected` makes up in the biases for what rounding shifts (`bias_correction`); `equalise: 0.7` moves that
     much of the ranges of channels into weights first (`equalise`).
     """
-    from onnxruntime import quantization
-
     with TemporaryDirectory(prefix="sartor-") as scratch, quiet():
-        prepared = _equalised(work, _prepare(work, Path(scratch)))
+        prepared = _equalised(work, prepare(work.source.path, Path(scratch)))
         model = read_whole(prepared)
-        scope = _scope(model, work.step.keeps)
+        scope = scope_of(model, work.step.keeps)
         corrected = work.step.setting("bias", "") == "corrected"
         if corrected and not has_biases(model):  # before the ranges, which take long
             raise CandidateError("unsupported", "nothing to correct: no convolution has a bias")
-        ranges = find_ranges(work, prepared, scope.operators, Path(scratch))
-        quantization.quantize_static(
-            prepared,
-            work.folder / "model.onnx",
-            calibration_cache_path=ranges,
-            calibrate_method=method(work),
-            quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=scope.operators,
-            nodes_to_exclude=scope.excluded,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            per_channel=True,
-            reduce_range=not work.machine.exact_int8,
-        )
+        place(work, prepared, scope, Path(scratch), work.folder / "model.onnx")
         if corrected:
             _correct_biases(work, model)
     _hold_in_f32(work.folder / "model.onnx", scope.kept)
@@ -101,7 +87,7 @@ def quantize_dynamic(work: Work) -> StepResult:
 
     with TemporaryDirectory(prefix="sartor-") as scratch, quiet():
         quantization.quantize_dynamic(
-            _equalised(work, _prepare(work, Path(scratch))),
+            _equalised(work, prepare(work.source.path, Path(scratch))),
             work.folder / "model.onnx",
             op_types_to_quantize=_DYNAMIC_OPERATORS,
             weight_type=quantization.QuantType.QInt8,
@@ -111,13 +97,44 @@ def quantize_dynamic(work: Work) -> StepResult:
     return _finish(work)
 
 
-def _prepare(work: Work, scratch: Path) -> Path:
+def place(
+    work: Work, prepared: Path, scope: Scope, scratch: Path, to: Path, options: Mapping[str, Any] | None = None
+) -> None:
+    """Find ranges of activations and write the file in which weights and activations are rounded.
+
+    Args:
+        work: the step and its rows.
+        prepared: what `prepare` wrote.
+        scope: what of it is rounded.
+        scratch: an empty folder for files of no later use.
+        to: the file to write.
+        options: further ones of the quantizer.
+    """
+    from onnxruntime import quantization
+
+    quantization.quantize_static(
+        prepared,
+        to,
+        calibration_cache_path=find_ranges(work, prepared, scope.operators, scratch),
+        calibrate_method=method(work),
+        quant_format=quantization.QuantFormat.QDQ,
+        op_types_to_quantize=scope.operators,
+        nodes_to_exclude=scope.excluded,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+        per_channel=True,
+        reduce_range=not work.machine.exact_int8,
+        extra_options=options,
+    )
+
+
+def prepare(path: Path, scratch: Path) -> Path:
     """Fold constants and batch normalisation, infer shapes: what the quantizer asks for."""
     import onnxruntime
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     onnxruntime.set_default_logger_severity(3)
-    model = read_whole(work.source.path)
+    model = read_whole(path)
     drop_weight_shapes(model)
     # A path, since given a model in memory the quantizer stores its weights apart and cannot read them back.
     source = write_whole(model, scratch / "source.onnx")
@@ -131,7 +148,7 @@ def _prepare(work: Work, scratch: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class _Scope:
+class Scope:
     """What is quantized: operators by type, without some by name, of which `kept` would have been otherwise."""
 
     operators: list[str]
@@ -139,7 +156,7 @@ class _Scope:
     kept: list[str]
 
 
-def _scope(model: ModelProto, keeps: tuple[str, ...]) -> _Scope:
+def scope_of(model: ModelProto, keeps: tuple[str, ...]) -> Scope:
     """What is quantized but for the layers in `keeps`.
 
     Raises:
@@ -156,7 +173,7 @@ def _scope(model: ModelProto, keeps: tuple[str, ...]) -> _Scope:
         excluded += [node.name for node in products if not weights.intersection(node.input)]
     if not any(node.op_type in operators for node in model.graph.node):
         raise CandidateError("unsupported", "nothing to quantize: no operator of this model has an 8-bit kernel")
-    return _Scope(operators, excluded, kept)
+    return Scope(operators, excluded, kept)
 
 
 def _equalised(work: Work, prepared: Path) -> Path:

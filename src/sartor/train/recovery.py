@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.errors import CandidateError
+from sartor.measure.child import speaks_of_memory
 from sartor.model.export import publish_checked
 from sartor.model.torch import require_torch
 from sartor.steps.prepared import Prepared
 from sartor.train.loop import train
-from sartor.train.values import Kind, Progress, TrainingJob, TrainingSettings
+from sartor.train.values import Kind, Progress, TrainedModel, TrainingJob, TrainingSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import nn
 
+    from sartor.train.onnx_module import OnnxModule
+
 
 _ANSWERED_ROWS = 256  # at a time
+_MOST_PARTS = 64  # of a batch: with larger ones a part is a row or few
+_LEAST_S = 1.0  # that a training is given which begins anew when its time is over
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ class Recovery:
 def recover(recovery: Recovery, report: Callable[[Progress], None]) -> dict[str, Any]:
     """Learn a file's weights from its teacher and the labels, and write the best ones.
 
-    The weights that it came with are kept where no epoch gave better ones.
+    The weights that it came with are kept where no epoch gave better ones. Where memory ends, training begins anew
+    with batches in parts: see `InParts`.
 
     Returns:
         path, parameters, seconds, epochs, best_epoch, validation, history, settings, why and `hopeless`: why the
@@ -76,38 +83,13 @@ def recover(recovery: Recovery, report: Callable[[Progress], None]) -> dict[str,
 
     Raises:
         CandidateError: `unsupported` with the operator that cannot be learnt through, `failed` when the loss became
-            infinite.
+            infinite, `memory` when even small parts of a batch do not fit.
         DataError, MissingExtraError: see `train`.
     """
     require_torch("training")
     import onnx
 
-    from sartor.train.answers import Answers, form_of
-    from sartor.train.onnx_module import OnnxModule
-
-    network = OnnxModule(_file(recovery.trained_as or recovery.student), [recovery.output])
-    teacher = OnnxModule(_file(recovery.teacher), [recovery.output])
-    form, columns = form_of(teacher, recovery.kind, recovery.inputs, recovery.rows)
-    answers = Answers(teacher, form)
-    labels = _answered(recovery, answers) if recovery.labels is None else recovery.labels
-    trained = train(
-        TrainingJob(
-            lambda: Answers(network, form),
-            recovery.inputs,
-            labels,
-            columns,
-            recovery.kind,
-            replace(recovery.settings, recovers=True),
-            recovery.seed,
-            recovery.threads,
-            recovery.rows,
-            shifts=recovery.shifts,
-            teacher=lambda: answers,
-            may_lose=recovery.may_lose,
-            floor=recovery.floor,
-        ),
-        report,
-    )
+    network, trained = _within_memory(recovery, report)
 
     def write(draft: Path) -> None:
         student = _file(recovery.student)
@@ -128,6 +110,62 @@ def recover(recovery: Recovery, report: Callable[[Progress], None]) -> dict[str,
         "why": list(trained.why),
         "hopeless": trained.hopeless,
     }
+
+
+def _within_memory(recovery: Recovery, report: Callable[[Progress], None]) -> tuple[OnnxModule, TrainedModel]:
+    """Learn, and where memory ends begin anew with batches in twice as many parts."""
+    started, parts = time.perf_counter(), 1
+    while True:
+        try:
+            network, trained = _learn(_with_time(recovery, started) if parts > 1 else recovery, parts, report)
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not speaks_of_memory(str(error)):
+                raise
+            if parts == _MOST_PARTS:
+                detail = f"training ran out of memory, even with each batch in {parts} parts"
+                raise CandidateError("memory", detail) from error
+        else:
+            why = f"each batch in {parts} parts, whose gradients are added up: memory ran out with larger ones"
+            return network, trained if parts == 1 else replace(trained, why=(*trained.why, why))
+        # Here, where the error and all that its frames hold is gone.
+        parts *= 2
+
+
+def _with_time(recovery: Recovery, started: float) -> Recovery:
+    """The same in what is left of its time limit."""
+    limit = recovery.settings.time_limit_s
+    left = None if limit is None else max(limit - (time.perf_counter() - started), _LEAST_S)
+    return replace(recovery, settings=replace(recovery.settings, time_limit_s=left))
+
+
+def _learn(recovery: Recovery, parts: int, report: Callable[[Progress], None]) -> tuple[OnnxModule, TrainedModel]:
+    """One training from the weights of the file."""
+    from sartor.train.answers import Answers, form_of
+    from sartor.train.onnx_module import OnnxModule
+    from sartor.train.parts import InParts
+
+    network = OnnxModule(_file(recovery.trained_as or recovery.student), [recovery.output])
+    teacher = OnnxModule(_file(recovery.teacher), [recovery.output])
+    taken, imitated = (InParts(one, parts) if parts > 1 else one for one in (network, teacher))
+    form, columns = form_of(imitated, recovery.kind, recovery.inputs, recovery.rows)
+    answers = Answers(imitated, form)
+    labels = _answered(recovery, answers) if recovery.labels is None else recovery.labels
+    job = TrainingJob(
+        lambda: Answers(taken, form),
+        recovery.inputs,
+        labels,
+        columns,
+        recovery.kind,
+        replace(recovery.settings, recovers=True),
+        recovery.seed,
+        recovery.threads,
+        recovery.rows,
+        shifts=recovery.shifts,
+        teacher=lambda: answers,
+        may_lose=recovery.may_lose,
+        floor=recovery.floor,
+    )
+    return network, train(job, report)
 
 
 def _file(path: Path) -> ModelProto:

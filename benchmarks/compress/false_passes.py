@@ -1,0 +1,186 @@
+"""How often is a compression called `met` that is not? 500 re-drawn splits of stored answers, judged by the real code.
+
+A network of the tasks is trained and stored in 8 bits with ranges from a handful of rows, which costs accuracy. The
+answers of the f32 file and of these int8 files on all rows that nothing was learnt from are the population: what the
+int8 files lose on it is the truth. The limit is set a hair below the smallest of these drops, so that every candidate
+violates it, one of them by next to nothing. Rows of select and confirm are then drawn again and again, with
+replacement, and the judging of `sartor fit` is replayed on them: race, gate, finalist and fallback, confirm.
+
+    python benchmarks/compress/false_passes.py [--task fashion] [--replays 500] [--data ../shared/data] [--folder OUT]
+
+It holds when at most 5% of the replays end in `met`, with an upper bound (Clopper & Pearson) of at most 7.5%.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import numpy as np
+from _catalogue import TASKS, Skipped
+from _ready import Ready, Rows, make_ready, rows_of
+from _record import record
+from numpy.typing import NDArray
+
+from _common import arguments
+from _peers import single_rows
+from sartor.fit.judge import Finalist, confirm, error_shares, likely, quality_key, race, with_fallback
+from sartor.measure import statistics
+from sartor.measure.quality_bounds import Outputs, paired_counts
+from sartor.need import Limit
+from sartor.runtime import open_runtime
+from sartor.runtime.base import Array, Settings
+from sartor.steps.prepared import Prepared
+from sartor.units import parse
+
+CONFIDENCE = 0.95
+MOST, MOST_HIGH = 0.05, 0.075
+CALIBRATED_ON = (1, 2, 3, 4, 6, 8)  # rows: far too few, so that the files lose something
+LEAST_DROP, HAIR = 0.003, 0.0001
+SELECT = CONFIRM = 3000
+_ROWS_A_CALL = 250
+HERE = Path(__file__).parent
+
+
+class _Calibration:
+    """Rows one at a time, in the form that ONNX Runtime's quantizer asks for."""
+
+    def __init__(self, rows: Prepared) -> None:
+        self._feeds = single_rows(rows)
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._feeds, None)
+
+
+def int8_files(ready: Ready, rows: Rows, folder: Path) -> dict[str, Path]:
+    """ONNX Runtime's static int8 with ranges from a few rows."""
+    from onnxruntime.quantization import quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared = folder / "prepared.onnx"
+    quant_pre_process(str(ready.model), str(prepared), skip_symbolic_shape=True)
+    files = {}
+    for count in CALIBRATED_ON:
+        name = f"int8 by {count} rows"
+        files[name] = folder / f"static-{count}.onnx"
+        quantize_static(str(prepared), str(files[name]), _Calibration(rows.take("calibrate", count)))
+    return files
+
+
+def answers(path: Path, rows: Prepared) -> Array:
+    """(n, classes) scores."""
+    session = open_runtime("onnxruntime").load(path, Settings("f32", 2, "dynamic"))
+    starts = range(0, len(rows), _ROWS_A_CALL)
+    parts = [rows.take(slice(start, start + _ROWS_A_CALL)).trimmed() for start in starts]
+    return np.concatenate([np.array(session.run(part.arrays)[0]) for part in parts])
+
+
+def population(ready: Ready, folder: Path) -> tuple[dict[str, Outputs], dict[str, float]]:
+    """Answers of the int8 files that lose enough, on all rows of select and confirm; and what each loses, in truth."""
+    rows = rows_of(ready, folder / "rows")
+    numbers = np.concatenate([rows.disk.rows(split) for split in ("select", "confirm")])
+    kept, labels = Prepared.load(rows.saved).take(numbers), rows.disk.dataset.labels[numbers]
+    baseline = answers(ready.model, kept)
+    seen, drops = {}, {}
+    for name, path in int8_files(ready, rows, folder / "int8").items():
+        one = Outputs(labels, answers(path, kept), baseline)
+        lost, gained, _ = paired_counts(one)
+        drop = (lost - gained) / len(labels)
+        print(f"{name}: loses {1e2 * drop:.2f} pt of {len(labels)} rows", flush=True)
+        if drop >= LEAST_DROP:
+            seen[name], drops[name] = one, drop
+    return seen, drops
+
+
+def drawn(seen: Mapping[str, Outputs], rows: NDArray[np.int64]) -> dict[str, Outputs]:
+    """The answers on some rows."""
+    return {name: _taken(each, rows) for name, each in seen.items()}
+
+
+def _taken(seen: Outputs, rows: NDArray[np.int64]) -> Outputs:
+    assert seen.baseline is not None
+    return Outputs(seen.labels[rows], seen.outputs[rows], seen.baseline[rows], seen.kind)
+
+
+def _up_to(seen: Outputs, start: int, stop: int) -> Outputs:
+    return seen.head(stop)
+
+
+def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Outputs], order: Sequence[str]) -> bool:
+    """The judging of one fit, on stored answers; candidates come fastest first."""
+    base, shares = Path.cwd(), error_shares(CONFIDENCE, 0)
+    rows = len(next(iter(final.values())).labels)
+    hopeful, safety = [], {}
+    for name in order:
+        everything = select[name]
+        seen, dropped_by = race(len(everything.labels), (limit,), functools.partial(_up_to, everything), base)
+        if dropped_by is None and likely((limit,), seen, rows, shares.first, base):
+            hopeful.append(name)
+            safety[name] = quality_key(limit.metric, seen, base)
+    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safety, ())]
+    return confirm(finalists, lambda name: final[name], shares, base).winner is not None
+
+
+def replay(seen: Mapping[str, Outputs], limit: Limit, replays: int) -> int:
+    """How many replays end in `met`; which candidate is fastest is drawn as well."""
+    random = np.random.default_rng(0)
+    rows, met = len(next(iter(seen.values())).labels), 0
+    for _ in range(replays):
+        select, final = (drawn(seen, random.integers(rows, size=size)) for size in (SELECT, CONFIRM))
+        met += ends_met(limit, select, final, random.permutation(list(seen)).tolist())
+    return met
+
+
+def remember_bounds() -> None:
+    """Compute each bound once: replays meet the same few counts, and bounds are pure functions of them."""
+    for name in ("paired_drop_bounds", "paired_drop_p_value", "proportion_bounds"):
+        setattr(statistics, name, functools.cache(getattr(statistics, name)))
+
+
+def main() -> int:
+    """Run it."""
+    parser = arguments(__doc__)
+    parser.add_argument("--task", choices=[name for name in TASKS if name != "pneumonia"], default="fashion")
+    parser.add_argument("--replays", type=int, default=500)
+    parser.add_argument("--training", default="3 min", help="time that the network is trained for")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--results", type=Path, help="also append the JSON line to this file")
+    options = parser.parse_args()
+    remember_bounds()
+    with tempfile.TemporaryDirectory() as temporary:
+        home = (options.folder or Path(temporary)).resolve() / options.task
+        try:
+            source = TASKS[options.task](options.data, home)
+        except Skipped as reason:
+            print(f"skipped: {reason}")
+            return 0
+        ready = make_ready(source, home / "ready", parse(options.training).value, HERE)
+        seen, drops = population(ready, home / "population")
+    if not drops:
+        print("no int8 file loses enough to set a limit by")
+        return record("false_passes", {"task": options.task, "drops": drops}, False, options.results)
+    limit = Limit("accuracy_drop", "<=", min(drops.values()) - HAIR, "pt")
+    met = replay(seen, limit, options.replays)
+    bounds = statistics.proportion_bounds(met, options.replays, 1.0 - CONFIDENCE)
+    print(f"{limit}: {met} of {options.replays} replays met, {bounds.value:.1%}, at most {bounds.high:.1%}")
+    figures: dict[str, Any] = {
+        "task": options.task,
+        "rows": len(next(iter(seen.values())).labels),
+        "drops": drops,
+        "limit": limit.value,
+        "replays": options.replays,
+        "met": met,
+        "high": bounds.high,
+    }
+    return record("false_passes", figures, bounds.value <= MOST and bounds.high <= MOST_HIGH, options.results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
