@@ -21,6 +21,7 @@ from sartor.fit.feasible import Nearest, beyond_floor, infeasible_sentence
 from sartor.fit.folder import Folder, cannot_write, open_folder
 from sartor.fit.inputs import Opened, open_inputs
 from sartor.fit.keep import keep_final, keep_provisional
+from sartor.fit.learn_rounding import learn_rounding
 from sartor.fit.limits import provable
 from sartor.fit.mixed import refine
 from sartor.fit.nearest import every_candidate_excluded, nearest_to
@@ -189,6 +190,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
         search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
     refine(search)
+    learn_rounding(search)
     shrink(search)
     proof = _prove(search)
     if proof is None:

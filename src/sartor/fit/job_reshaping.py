@@ -15,15 +15,19 @@ from sartor.compress.low_rank.ranks import lower_ranks
 from sartor.compress.low_rank.times import Bench
 from sartor.compress.onnx_file import looks_like_transformer, read_whole, write_whole
 from sartor.compress.pruning.activation import activation
+from sartor.compress.pruning.depth import shorten
 from sartor.compress.pruning.importance import magnitude, taylor, weights_of
 from sartor.compress.pruning.rebuild import rebuild
 from sartor.compress.pruning.time_share import Measured, Pruned, found_groups, narrow_uniformly, prune
 from sartor.compress.pruning.unshared import unshared
 from sartor.compress.pruning.values import ChannelGroups
+from sartor.compress.rounding import rounded_in_training
 from sartor.errors import CandidateError
+from sartor.machine.device import this_machine
 from sartor.measure.child import Send
 from sartor.model.export import publish_checked
 from sartor.model.values import ExportedModel, Signature
+from sartor.plan.recipe import CompressionStep
 from sartor.runtime.base import Array, Settings
 from sartor.steps.prepared import Prepared
 from sartor.train.gradients import weight_gradients
@@ -37,6 +41,7 @@ _EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
 _GRADIENTS = 32
 _ACTIVATION_ROWS = 256
 _ACTIVATION_BATCH = 32
+_SHORTENING_ROWS = 64
 _REBUILDING_ROWS, _FEWEST_ROWS = 512, 32
 _ROWS_OF = 2**21  # numbers of all rows together: activations of every layer are in memory with them
 
@@ -101,19 +106,39 @@ def _rebuild(model: ModelProto, pruned: Pruned, groups: ChannelGroups, rows: Pre
     return ""
 
 
+def _shorten(request: dict[str, Any], report: Send) -> dict[str, Any]:
+    model, rows = read_whole(Path(request["source"])), np.load(request["rows"])
+    batches = _batches(Prepared.load(request["inputs"]), rows[:_SHORTENING_ROWS])
+    found = shorten(
+        model, _example(request), batches, request["seconds"], request["share"], request["output"], request["threads"]
+    )
+    written = publish_checked(Path(request["to"]), lambda draft: _write(found.model, draft), lambda draft: None)
+    return {**_written(written), "branches": [branch.sum for branch in found.branches]}
+
+
 def _low_rank(request: dict[str, Any], report: Send) -> dict[str, Any]:
-    source = ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"])
     rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[: request["most_rows"]])
     with TemporaryDirectory() as scratch:
         bench = Bench(request["runtime"], Settings(**request["settings"]), Path(scratch))
-        found = lower_ranks(source, rows, request["share"], bench, request["output"])
+        found = lower_ranks(_source(request), rows, request["share"], bench, request["output"])
     written = publish_checked(Path(request["to"]), lambda draft: _write(found.model, draft), lambda draft: None)
     return {**_written(written), "ranks": {name: list(ranks) for name, ranks in found.ranks.items()}}
 
 
 def _recover(request: dict[str, Any], report: Send) -> dict[str, Any]:
-    recovery = Recovery(
-        Path(request["source"]),
+    with TemporaryDirectory() as scratch:
+        student, trained_as = Path(request["source"]), None
+        if request["through"]:
+            rows = Prepared.load(request["inputs"]).take(np.load(request["calibration"])[: request["most_rows"]])
+            step = CompressionStep.from_dict(request["through"])
+            rounded = rounded_in_training(_source(request), rows, step, this_machine(), Path(scratch))
+            student, trained_as = rounded.student, rounded.trained_as
+        return recover(_recovery(request, student, trained_as), lambda progress: report(progress.as_dict()))
+
+
+def _recovery(request: dict[str, Any], student: Path, trained_as: Path | None) -> Recovery:
+    return Recovery(
+        student,
         Path(request["teacher"]),
         Path(request["to"]),
         Prepared.load(request["inputs"]),
@@ -125,11 +150,15 @@ def _recover(request: dict[str, Any], report: Send) -> dict[str, Any]:
         TrainingSettings(**request["settings"], pretrained=looks_like_transformer(read_whole(Path(request["source"])))),
         seed=request["seed"],
         threads=request["threads"],
+        trained_as=trained_as,
         shifts=request["shifts"],
         may_lose=request["may_lose"],
         floor=request["floor"],
     )
-    return recover(recovery, lambda progress: report(progress.as_dict()))
+
+
+def _source(request: dict[str, Any]) -> ExportedModel:
+    return ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"])
 
 
 def _example(request: dict[str, Any]) -> dict[str, Array]:
@@ -148,6 +177,7 @@ RESHAPING: Mapping[str, Callable[[dict[str, Any], Send], dict[str, Any]]] = {
     "narrow": _narrow,
     "importance": _importance,
     "prune": _prune,
+    "shorten": _shorten,
     "low-rank": _low_rank,
     "recover": _recover,
 }

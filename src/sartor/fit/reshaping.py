@@ -47,12 +47,14 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
         "step": step.as_dict(),
         "training": {**settings, "time": spec.time},
     }
+    through = step.setting("through", "")
     name = f"{source.model.name}.{step.slug}-{trial_key('recover', parts)[:8]}"
     request = {
         "do": "recover",
-        "source": str(network.path),
+        **to_compress(run, network),
         "teacher": str(source.path),
-        "inputs": source.fed,
+        "through": _stored(*str(through).split(" ", 1)).effective[0].as_dict() if through else None,
+        "calibration": str(run.data.rows_path("calibrate")),
         "labels": str(run.data.labels_path) if run.need.labelled else None,
         "rows": str(run.data.rows_path("train")),
         "kind": run.need.kind,
@@ -80,8 +82,10 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
 
 
 def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
-    """The network without what loses least, at a share of the time that its layers take in one runtime."""
+    """The network without the channels, or the layers, that lose least, at a share of its layers' time in a runtime."""
     runtime, form = str(step.setting("for", "")).split(" ", 1)
+    if step.setting("cut", "channels") == "layers":
+        return _shortened(run, network, step, runtime, form)
     measure = str(step.setting("importance", "activation"))
     measured = _measured(run, network, runtime, form)
     importance = _importance(run, network, measure)
@@ -97,6 +101,29 @@ def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) ->
     }
     parts = {**run.key_parts(), "source": network.content, "step": step.as_dict(), "version": run.versions[runtime]}
     return _made(run, network, "prune", step.slug, parts, request)
+
+
+def _shortened(run: Run, network: Source, step: CompressionStep, runtime: str, form: str) -> Source:
+    recipe, settings = _stored(runtime, form), _settings(run, network, runtime)
+    path, size = build_file(run, network, recipe, runtime, f"{network.model.name}.1-{form}.{runtime}")
+    file = Variant(Candidate(network.model.name, recipe, runtime, settings), path, size)
+    request = {
+        "do": "shorten",
+        "source": str(network.path),
+        "inputs": network.fed,
+        "seconds": layer_times(run, network, file),
+        "share": float(step.setting("time", 0.5)),
+        "rows": str(run.data.rows_path(_rows_without_labels(run))),
+        "output": network.output,
+        "threads": run.machine.cores,
+    }
+    parts = {**run.key_parts(), "source": network.content, "step": step.as_dict(), "version": run.versions[runtime]}
+    return _made(run, network, "shorten", step.slug, parts, request)
+
+
+def _stored(runtime: str, form: str) -> Recipe:
+    """The recipe of that slug."""
+    return next(one for one in recipes(runtime) if one.slug == form)
 
 
 def _low_rank(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
@@ -123,8 +150,7 @@ def _settings(run: Run, network: Source, runtime: str) -> Settings:
 
 def _measured(run: Run, network: Source, runtime: str, form: str) -> list[dict[str, Any]]:
     """What the layers take at some uniform widths, in a runtime that stores the network in some form."""
-    recipe = next(one for one in recipes(runtime) if one.slug == form)
-    settings, found = _settings(run, network, runtime), []
+    recipe, settings, found = _stored(runtime, form), _settings(run, network, runtime), []
     for share in MEASURED_SHARES:
         narrow = network if share == 1.0 else _narrowed(run, network, share)
         name = f"{network.model.name}.{share:g}-{form}.{runtime}"

@@ -8,6 +8,7 @@ largest expected gain per minute first, until nothing left is likely to be bette
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal, get_args
 
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
@@ -43,9 +44,9 @@ def shrink(search: Search) -> None:
             continue
         run.watch.phase(f"{source.model.name}: smaller networks")
         try:
-            known, rungs = _without_training(search, source, forms)
+            known, cut, rungs = _without_training(search, source, forms)
             if len(run.data.rows("train")):
-                _train_back(search, source, forms, known, rungs)
+                _train_back(search, source, forms, cut, known, rungs)
         except CandidateError as error:
             run.watch.note(f"{source.model.name}: no smaller network: {error}")
             search.board.refusals.append(Refusal(f"pruning {source.model.name}", str(error)))
@@ -79,43 +80,73 @@ def _order(standing: Standing) -> tuple[float, float]:
     return -quality, standing.seconds or 0.0
 
 
-def _pruned(form: Standing, share: float) -> CompressionStep:
-    """Pruning to a share of the time that layers take in one form, whatever the network is stored in later."""
-    stored = f"{form.candidate.runtime} {form.candidate.recipe.slug}"
-    return CompressionStep("prune", (("time", share), ("importance", "activation"), ("for", stored)))
+Cut = Literal["channels", "layers", "low rank"]
+CUTS: tuple[Cut, ...] = get_args(Cut)
+"""What a network can lose."""
+
+
+def _cut(form: Standing, share: float, cut: Cut) -> CompressionStep:
+    """Cutting to a share of the time that layers take in one form, whatever the network is stored in later."""
+    time, stored = ("time", share), ("for", f"{form.candidate.runtime} {form.candidate.recipe.slug}")
+    if cut == "low rank":
+        return CompressionStep("low-rank", (time, stored))
+    how = ("importance", "activation") if cut == "channels" else ("cut", "layers")
+    return CompressionStep("prune", (time, how, stored))
 
 
 def _candidate(form: Standing, *steps: CompressionStep) -> Candidate:
     return replace(form.candidate, recipe=Recipe((*steps, *form.candidate.recipe.effective)))
 
 
-def _without_training(search: Search, source: Source, forms: list[Standing]) -> tuple[Shrinking, dict[float, Rung]]:
-    """Networks whose weights were solved for and not trained: the smallest that is good enough, and all sizes.
+def _without_training(
+    search: Search, source: Source, forms: list[Standing]
+) -> tuple[Shrinking, Cut, dict[float, Rung]]:
+    """Networks whose weights were solved for and not trained: the smallest that is good enough, how, and all sizes.
 
     Raises:
-        CandidateError: the network cannot be pruned.
+        CandidateError: the network cannot be cut.
     """
     known, whole = Shrinking(SOLVED), forms[0].seconds or 0.0
     rungs = {round(float(share), 3): Rung(round(float(share), 3), float(share) * whole, 1.0) for share in ladder()}
+    cut: Cut | None = None
     while (step := known.next(rungs, fastest_likely(search))) is not None:
         if not search.run.clock.search_goes_on():
             search.in_time = False
             break
         share = step.rung.share
-        standing = try_candidate(search, source, _candidate(forms[0], _pruned(forms[0], share)))
+        if cut is None:
+            cut, standing = _best_cut(search, source, forms[0], share)
+        else:
+            standing = try_candidate(search, source, _candidate(forms[0], _cut(forms[0], share, cut)))
         if standing.seconds is None:
             # What is smaller cannot be made either.
             rungs = {other: rung for other, rung in rungs.items() if other > share}
-            if not rungs:
-                raise CandidateError("failed", standing.why)
             continue
         rungs[share] = replace(rungs[share], seconds=standing.seconds)
         if standing.likely:
             for form in forms[1:]:
-                try_candidate(search, source, _candidate(form, _pruned(forms[0], share)))
+                try_candidate(search, source, _candidate(form, _cut(forms[0], share, cut)))
         known = known.learn(share, good=standing.likely)
     training = {share: replace(rung, minutes=_minutes(search, source, share)) for share, rung in rungs.items()}
-    return Shrinking(enough=known.enough), training
+    return Shrinking(enough=known.enough), cut or "channels", training
+
+
+def _best_cut(search: Search, source: Source, form: Standing, share: float) -> tuple[Cut, Standing]:
+    """What the network loses least by at one size, before any training; the other sizes are cut like it.
+
+    Raises:
+        CandidateError: it cannot be cut at all.
+    """
+    found: dict[Cut, Standing] = {}
+    for cut in CUTS:
+        if found and not search.run.clock.search_goes_on():
+            break
+        found[cut] = try_candidate(search, source, _candidate(form, _cut(form, share, cut)))
+    read = {cut: standing for cut, standing in found.items() if standing.quality is not None}
+    if not read:
+        raise CandidateError("failed", "; ".join(f"{cut}: {standing.why}" for cut, standing in found.items()))
+    best = min(read, key=lambda cut: (not read[cut].likely, _order(read[cut])))
+    return best, read[best]
 
 
 def _minutes(search: Search, source: Source, share: float) -> float:
@@ -130,7 +161,7 @@ def _minutes(search: Search, source: Source, share: float) -> float:
 
 
 def _train_back(
-    search: Search, source: Source, forms: list[Standing], known: Shrinking, rungs: dict[float, Rung]
+    search: Search, source: Source, forms: list[Standing], cut: Cut, known: Shrinking, rungs: dict[float, Rung]
 ) -> None:
     run = search.run
     left = [rung for rung in rungs.values() if rung.share < known.enough]
@@ -153,14 +184,13 @@ def _train_back(
             f"probability of {step.chance:.0%}",
             len(forms),
         )
-        known = known.learn(share, good=_good(search, source, forms, share))
+        known = known.learn(share, good=_good(search, source, forms, _cut(forms[0], share, cut)))
 
 
-def _good(search: Search, source: Source, forms: list[Standing], share: float) -> bool:
+def _good(search: Search, source: Source, forms: list[Standing], cut: CompressionStep) -> bool:
     """Train one size and try it in every form; whether one will probably be proved."""
     run, good = search.run, False
-    prune, back = _pruned(forms[0], share), CompressionStep("recover")
-    candidates = [_candidate(form, prune, back) for form in forms]
+    candidates = [_candidate(form, cut, CompressionStep("recover")) for form in forms]
     try:
         network = reshaped(run, source, candidates[0].recipe)
     except CandidateError as error:

@@ -21,6 +21,7 @@ def try_candidate(search: Search, source: Source, candidate: Candidate) -> Stand
         file = build_variant(run, source, candidate.recipe, candidate.runtime, candidate)
     except CandidateError as error:
         board.fail(candidate.id, str(error))
+        run.watch.tried(candidate.label, str(error))
         return board[candidate.id]
     board.update(candidate.id, size_bytes=file.size_bytes)
     timed = Variant(candidate, file.path, file.size_bytes)
