@@ -80,6 +80,7 @@ def test_the_baseline_meets_its_own_drop_however_few_the_rows(folder: Path) -> N
     assert evidence["speedup"]["value"] == 1 or evidence["speedup"]["low"] > 1
 
 
+@pytest.mark.slow
 def test_speed_ups_are_against_the_uncompressed_form_of_the_chosen_model(folder: Path) -> None:
     inputs, labels = breast_cancer()
     write_classifier(folder / "big.onnx", inputs, labels, hidden=4000)

@@ -66,6 +66,7 @@ def test_ctrl_c_leaves_no_mess_and_the_best_so_far_is_a_bundle(tmp_path: Path) -
     assert not Bundle.load(output).manifest.provisional
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_not_the_end_of_the_run(tmp_path: Path) -> None:
     need, output = write_need(tmp_path), tmp_path / "out"
     process = start(need, output)
@@ -91,6 +92,7 @@ def test_two_fits_in_one_folder_do_not_meet(tmp_path: Path) -> None:
     assert "another fit" in second.values["error"]["came"]
 
 
+@pytest.mark.slow
 def test_the_memory_budget_holds_for_all_processes_together(tmp_path: Path) -> None:
     need = write_need(tmp_path, QUICK.replace("time: 2 min", "time: 2 min, memory: 1200 MB"))
     process = start(need, tmp_path / "out")

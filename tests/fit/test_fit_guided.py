@@ -62,6 +62,7 @@ def test_what_is_predicted_to_be_slow_is_neither_built_nor_timed(folder: Path) -
     assert UNTRIED not in {c["why"] for c in found}
 
 
+@pytest.mark.slow
 def test_an_exhaustive_fit_times_them_all_the_same(folder: Path) -> None:
     save(predictions(quantized=SLOW))
     fit(need(), folder / "out", base=folder, exhaustive=True)
@@ -117,6 +118,7 @@ def test_the_report_holds_predictions_beside_measurements(folder: Path) -> None:
     assert "预测在构建之前由网络的算子得出" in page
 
 
+@pytest.mark.slow
 def test_without_a_calibration_nothing_is_predicted(folder: Path) -> None:
     fit(need(), folder / "out", base=folder)
     assert all(c["predicted"] is None for c in candidates(folder))

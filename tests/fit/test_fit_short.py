@@ -75,6 +75,7 @@ def test_a_model_no_better_than_a_constant_answer_is_met_with_a_warning(folder: 
     assert f"better than {result.values['constant_predictor']:.4f}" in result.sentence
 
 
+@pytest.mark.slow
 def test_a_need_that_could_not_be_used_leaves_the_folder_to_its_correction(folder: Path) -> None:
     broken = "import torch\n\nclass Net(torch.nn.Module):\n    def forward(self, rows):\n        return rows[:, :3]\n"
     (folder / "short_nets.py").write_text(broken + "\ndef build(input_shape, classes):\n    return Net()\n")

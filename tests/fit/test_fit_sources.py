@@ -147,6 +147,7 @@ def test_a_callable_that_raises_shows_its_own_lines_and_not_ours(tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_of_several_sizes_with_declared_steps(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
