@@ -13,7 +13,8 @@ from sartor.bundle.values import LimitResult
 from sartor.figures import Figure
 from sartor.fit.feasible import Nearest, infeasible_sentence
 from sartor.fit.keep import PROVISIONAL
-from sartor.fit.wording import met_sentence, not_met_sentence, useless_sentence
+from sartor.fit.relaxations import Relaxation
+from sartor.fit.wording import met_sentence, not_met_sentence, relaxed_sentences, useless_sentence
 from sartor.need.limit import Limit, parse_limit
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
@@ -187,3 +188,25 @@ def test_what_is_least_is_said_before_its_speed() -> None:
     assert "as fast" in least("throughput")
     zero = met_sentence(CANDIDATE, Figure.exact(1.0, ""), is_zero=True, minimise="size")
     assert "the model as it is" in zero
+
+
+def test_what_could_be_asked_instead_is_told_in_both_languages() -> None:
+    accuracy, size = Limit("accuracy", ">=", 0.98, ""), Limit("size", "<=", 1e3, "B")
+    label = "net, int8 static (minmax), openvino, 1 thread, fixed shape"
+    said = relaxed_sentences(
+        [
+            Relaxation(label, ((accuracy, 0.9312),), 1.0),
+            Relaxation(label, ((accuracy, 0.95), (size, 2345.0)), 2.0),
+            Relaxation(label, ((accuracy, 0.0),), 3.0),
+        ],
+        {"accuracy": ">= 0.98", "size": "<= 1 kB"},
+    )
+    assert said == (
+        'With all else as asked, `accuracy: ">= 0.98"` to `accuracy: ">= 0.931"` would do: '
+        f'{label}. Nearest to all limits: `accuracy: ">= 0.98"` to `accuracy: ">= 0.95"`, '
+        f'and `size: "<= 1 kB"` to `size: "<= 2.35 kB"`: {label}.'
+    )
+    translated = chinese(said)
+    assert translated is not None
+    assert "其余要求不变时" in translated
+    assert "与全部要求最接近" in translated

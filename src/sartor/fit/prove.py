@@ -14,10 +14,11 @@ from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
 from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, quality_key, with_fallback
 from sartor.fit.racing import read_split
+from sartor.fit.relaxed import relaxed
 from sartor.fit.screening import feed_for
 from sartor.fit.search import Search, screened_objective, zeros_of
 from sartor.fit.settings import settle_settings
-from sartor.fit.wording import met_sentence, not_met_sentence, useless_sentence
+from sartor.fit.wording import met_sentence, not_met_sentence, relaxed_sentences, useless_sentence
 from sartor.measure.memory import peak_memory
 from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds
 from sartor.measure.quantiles import mean_bounds_of_launches
@@ -250,6 +251,7 @@ def _conclude(
             sentence += " " + useless_sentence(run.need.metric, quality[chosen.id].value, constant)
     else:
         sentence = not_met_sentence(limits, run.need.require, in_time=search.in_time)
+        sentence = f"{sentence} {relaxed_sentences(relaxed(search, memory), run.need.require)}".strip()
     search.board.update(chosen.id, status="chosen", why=sentence)
     verdict = Verdict("met" if outcome == "met" else "not_met", limits, sentence)
     return Proof(verdict, chosen.id, zero.id, finals, memory, quality, split, opened.opening, opened.alpha)

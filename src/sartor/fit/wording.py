@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sartor.bundle.values import LimitResult
 from sartor.figures import Figure
+from sartor.fit.relaxations import Relaxation
 from sartor.need import Limit
 from sartor.plan.candidates import Candidate
 
@@ -61,6 +62,19 @@ def not_met_sentence(
     names = ", ".join(f"`{result.limit}`" for result in unmet)
     broken = [result for result in unmet if _violates(result)]
     return f"Not met: {names}. {_advice(broken or unmet[:1], require, in_time)}"
+
+
+def relaxed_sentences(relaxed: Sequence[Relaxation], require: Mapping[str, str | float]) -> str:
+    """What could be asked instead: one limit changed and all others as asked, and the nearest to all together."""
+    said = []
+    for one in relaxed:
+        if not all(_says_something(limit, bound) for limit, bound in one.changes):
+            continue
+        changes = _listed([_change(limit, bound, require) for limit, bound in one.changes])
+        alone = len(one.changes) == 1
+        start = f"With all else as asked, {changes} would do" if alone else f"Nearest to all limits: {changes}"
+        said.append(f"{start}: {one.label}.")
+    return " ".join(said)
 
 
 def _violates(result: LimitResult) -> bool:
@@ -122,7 +136,7 @@ def _rounded(value: float, unit: str, op: str) -> str:
     digits = 2 - math.floor(math.log10(abs(value / scale))) if value else 2
     step = 10.0**-digits
     away = math.ceil if op == "<=" else math.floor
-    number = away(value / scale / step) * step
+    number = away(round(value / scale / step, 6)) * step  # 0.95 / 0.001 is a hair below 950
     return f"{number:.{max(0, digits)}f} {shown}".strip().replace(" %", "%")
 
 

@@ -45,6 +45,15 @@ SENTENCES: tuple[Pair, ...] = (
         "若要满足，{changes}。",
     ),
     (
+        r"With all else as asked, (?P<changes>`[^`]+` to `[^`]+`) would do: (?P<label>.+ shape)\.",
+        "其余要求不变时，{changes}即可：{label}。",
+    ),
+    (
+        r"Nearest to all limits: (?P<changes>`[^`]+` to `[^`]+`(?:, (?:and )?`[^`]+` to `[^`]+`)*): "
+        r"(?P<label>.+ shape)\.",
+        "与全部要求最接近：{changes}：{label}。",
+    ),
+    (
         r"Nothing seen bounds (?P<limit>`[^`]+`): give more confirm rows, or rows on which it varies\.",
         "现有数据无法给出 {limit} 的置信界：请提供更多 confirm 行，或使其取值有变化的行。",
     ),
