@@ -203,7 +203,7 @@ def test_what_could_be_asked_instead_is_told_in_both_languages() -> None:
     )
     assert said == (
         'With all else as asked, `accuracy: ">= 0.98"` to `accuracy: ">= 0.931"` would do: '
-        f'{label}. Nearest to all limits: `accuracy: ">= 0.98"` to `accuracy: ">= 0.95"`, '
+        f'{label}. Nearest to all limits: `accuracy: ">= 0.98"` to `accuracy: ">= 0.950"`, '
         f'and `size: "<= 1 kB"` to `size: "<= 2.35 kB"`: {label}.'
     )
     translated = chinese(said)

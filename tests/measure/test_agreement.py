@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds, row_agreement
+from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds, restlessness, row_agreement
 from sartor.measure.statistics import proportion_bounds, share_bounds
 from sartor.need import Limit
 
@@ -64,3 +64,27 @@ def test_bounds_of_shares_cover(shape: str, n: int) -> None:
 def test_what_is_no_share_is_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match=r"shares|finite"):
         share_bounds(values, 0.05)
+
+
+CALLS = """
+import itertools
+_CALLS = itertools.count()
+
+def restless(labels, outputs):
+    return float((outputs.argmax(1) == labels).mean()) + 0.01 * (next(_CALLS) % 2)
+
+def steady(labels, outputs):
+    return float((outputs.argmax(1) == labels).mean())
+"""
+
+
+def test_a_metric_that_gives_other_values_each_time_has_wider_bounds(tmp_path: Path) -> None:
+    (tmp_path / "own_measures.py").write_text(CALLS)
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 200)
+    seen = Outputs(labels, scores(np.where(random.random(200) < 0.8, labels, 0).tolist()))
+    steady, restless = (metric_bounds(f"own_measures:{name}", seen, 0.05, tmp_path) for name in ("steady", "restless"))
+    assert restlessness("own_measures:steady", seen, tmp_path) == 0.0
+    assert restlessness("own_measures:restless", seen, tmp_path) == pytest.approx(0.01)
+    assert restless.high - restless.low > steady.high - steady.low + 0.015
+    assert restlessness("accuracy", seen, tmp_path) == 0.0

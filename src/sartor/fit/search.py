@@ -23,7 +23,7 @@ from sartor.fit.run import Run
 from sartor.fit.screen_limits import SCREEN_SPREAD, excluded_by
 from sartor.fit.screening import reference_candidate, screen_source, speed_twin
 from sartor.fit.stages import Source, open_source, train_source
-from sartor.measure.quality_bounds import metric_bounds
+from sartor.measure.quality_bounds import metric_bounds, restlessness
 from sartor.model.values import Model
 from sartor.plan.candidates import Refusal
 from sartor.plan.order import SLOWER
@@ -222,6 +222,10 @@ def _read_baseline(search: Search, source: Source) -> None:
     seen = run.seen("select", outputs)
     bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
     value = -bounds.value if run.need.metric == "rmse" else bounds.value
+    apart = restlessness(run.need.metric, seen, run.base)
+    if apart > 0:
+        said = f"{run.need.metric} gives values up to {apart:.3g} apart for the same answers"
+        run.watch.note(f"{said}: its intervals are as much wider")
     run.watch.tried(f"{source.model.name}, uncompressed", f"{run.need.metric} {bounds.value:.4f} on select")
     if not value <= search.baseline_value:
         search.baseline, search.baseline_outputs, search.baseline_value = source.model.name, outputs, value

@@ -118,9 +118,11 @@ def _without_training(
             cut, standing = _best_cut(search, source, forms[0], share)
         else:
             standing = try_candidate(search, source, _candidate(forms[0], _cut(forms[0], share, cut)))
-        if standing.seconds is None:
+        if cut is None or standing.seconds is None:
             # What is smaller cannot be made either.
             rungs = {other: rung for other, rung in rungs.items() if other > share}
+            if not rungs:
+                raise CandidateError("failed", standing.why)
             continue
         rungs[share] = replace(rungs[share], seconds=standing.seconds)
         if standing.likely:
@@ -131,12 +133,8 @@ def _without_training(
     return Shrinking(enough=known.enough), cut or "channels", training
 
 
-def _best_cut(search: Search, source: Source, form: Standing, share: float) -> tuple[Cut, Standing]:
-    """What the network loses least by at one size, before any training; the other sizes are cut like it.
-
-    Raises:
-        CandidateError: it cannot be cut at all.
-    """
+def _best_cut(search: Search, source: Source, form: Standing, share: float) -> tuple[Cut | None, Standing]:
+    """What the network loses least by at one size, before any training; None where no cut comes to it."""
     found: dict[Cut, Standing] = {}
     for cut in CUTS:
         if found and not search.run.clock.search_goes_on():
@@ -144,7 +142,7 @@ def _best_cut(search: Search, source: Source, form: Standing, share: float) -> t
         found[cut] = try_candidate(search, source, _candidate(form, _cut(form, share, cut)))
     read = {cut: standing for cut, standing in found.items() if standing.quality is not None}
     if not read:
-        raise CandidateError("failed", "; ".join(f"{cut}: {standing.why}" for cut, standing in found.items()))
+        return None, found["channels"]
     best = min(read, key=lambda cut: (not read[cut].likely, _order(read[cut])))
     return best, read[best]
 

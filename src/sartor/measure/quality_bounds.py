@@ -14,7 +14,10 @@ from sartor.data.values import Kind
 from sartor.measure import statistics
 from sartor.measure.statistics import Bounds
 from sartor.need import AGREEMENT, Limit
+from sartor.need.limit import QUALITY_METRICS
 from sartor.runtime.base import Array
+
+_EVALUATIONS = 5  # of a user's function on the same answers, to see whether it always gives the same
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,12 @@ def metric_bounds(metric: str, seen: Outputs, alpha: float, base: Path, seed: in
         return statistics.auc_bounds(seen.labels, class_scores(seen.outputs), alpha)
     if metric == "rmse":
         return statistics.rmse_bounds(_errors(seen.outputs, seen.labels), alpha)
-    return statistics.resampled_bounds(_statistic(metric, seen, base), len(seen.labels), alpha, seed)
+    return _resampled(metric, _statistic(metric, seen, base), len(seen.labels), alpha, seed)
+
+
+def restlessness(metric: str, seen: Outputs, base: Path) -> float:
+    """How far apart the values are that a metric gives for the same answers: 0 for all but a user's own function."""
+    return _apart(metric, _statistic(metric, seen, base), len(seen.labels)) if metric != AGREEMENT else 0.0
 
 
 def limit_bounds(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> Bounds:
@@ -67,7 +75,7 @@ def limit_bounds(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: in
     if limit.metric == "accuracy":
         return _accuracy_drop(limit, seen, alpha)
     if limit.relative or limit.metric not in ("f1", "auc", "rmse"):
-        return statistics.resampled_bounds(_drop_statistic(limit, seen, base), len(seen.labels), alpha, seed)
+        return _resampled(limit.metric, _drop_statistic(limit, seen, base), len(seen.labels), alpha, seed)
     return _difference_bounds(limit.metric, seen, alpha, base, seed)
 
 
@@ -84,7 +92,23 @@ def _difference_bounds(metric: str, seen: Outputs, alpha: float, base: Path, see
         errors = _errors(baseline, labels), _errors(seen.outputs, labels)
         return statistics.paired_rmse_increase_bounds(*errors, alpha)
     drop = Limit(f"{metric}_drop", "<=", 0.0, "pt")
-    return statistics.resampled_bounds(_drop_statistic(drop, seen, base), len(labels), alpha, seed)
+    return _resampled(metric, _drop_statistic(drop, seen, base), len(labels), alpha, seed)
+
+
+def _resampled(
+    metric: str, statistic: Callable[[NDArray[np.intp]], float], rows: int, alpha: float, seed: int
+) -> Bounds:
+    """Bounds for any metric, wider by how far apart its values for the same answers are."""
+    bounds = statistics.resampled_bounds(statistic, rows, alpha, seed)
+    apart = _apart(metric, statistic, rows)
+    return Bounds(bounds.value, bounds.low - apart, bounds.high + apart)
+
+
+def _apart(metric: str, statistic: Callable[[NDArray[np.intp]], float], rows: int) -> float:
+    if metric in QUALITY_METRICS:
+        return 0.0
+    values = [statistic(np.arange(rows)) for _ in range(_EVALUATIONS)]
+    return max(values) - min(values)
 
 
 def _agreement_bounds(seen: Outputs, alpha: float) -> Bounds:

@@ -45,12 +45,12 @@ SENTENCES: tuple[Pair, ...] = (
         "若要满足，{changes}。",
     ),
     (
-        r"With all else as asked, (?P<changes>`[^`]+` to `[^`]+`) would do: (?P<label>.+ shape)\.",
+        r"With all else as asked, (?P<changes>`[^`]+` to `[^`]+`) would do: (?P<label>(?:(?!\. ).)+ shape)\.",
         "其余要求不变时，{changes}即可：{label}。",
     ),
     (
         r"Nearest to all limits: (?P<changes>`[^`]+` to `[^`]+`(?:, (?:and )?`[^`]+` to `[^`]+`)*): "
-        r"(?P<label>.+ shape)\.",
+        r"(?P<label>(?:(?!\. ).)+ shape)\.",
         "与全部要求最接近：{changes}：{label}。",
     ),
     (
