@@ -41,7 +41,7 @@ _EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
 _GRADIENTS = 32
 _ACTIVATION_ROWS = 256
 _ACTIVATION_BATCH = 32
-_SHORTENING_ROWS = 64
+_SHORTENING_ROWS = 32
 _REBUILDING_ROWS, _FEWEST_ROWS = 512, 32
 _ROWS_OF = 2**21  # numbers of all rows together: activations of every layer are in memory with them
 

@@ -109,15 +109,17 @@ def _without_training(
     known, whole = Shrinking(SOLVED), forms[0].seconds or 0.0
     rungs = {round(float(share), 3): Rung(round(float(share), 3), float(share) * whole, 1.0) for share in ladder()}
     cut: Cut | None = None
+    settled = False  # once a size will do: before that, each is cut in every way, for what is best depends on the size
     while (step := known.next(rungs, fastest_likely(search))) is not None:
         if not search.run.clock.search_goes_on():
             search.in_time = False
             break
         share = step.rung.share
-        if cut is None:
-            cut, standing = _best_cut(search, source, forms[0], share)
-        else:
+        if cut is not None and settled:
             standing = try_candidate(search, source, _candidate(forms[0], _cut(forms[0], share, cut)))
+        else:
+            best, standing = _best_cut(search, source, forms[0], share)
+            cut = best or cut
         if cut is None or standing.seconds is None:
             # What is smaller cannot be made either.
             rungs = {other: rung for other, rung in rungs.items() if other > share}
@@ -128,6 +130,7 @@ def _without_training(
         if standing.likely:
             for form in forms[1:]:
                 try_candidate(search, source, _candidate(form, _cut(forms[0], share, cut)))
+        settled |= standing.likely
         known = known.learn(share, good=standing.likely)
     training = {share: replace(rung, minutes=_minutes(search, source, share)) for share, rung in rungs.items()}
     return Shrinking(enough=known.enough), cut or "channels", training
