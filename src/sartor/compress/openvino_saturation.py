@@ -36,6 +36,8 @@ def kernel_error(path: Path, rows: Mapping[str, Array]) -> float:
             all the same, of which there is no share.
     """
     fast, exact = (_answers(path, rows, mode) for mode in ({}, {"LP_TRANSFORMS_MODE": "NO"}))
+    if exact.shape != fast.shape:  # below AVX2 its exact form gives nothing at all
+        raise CandidateError("unsupported", "OpenVINO computes no exact form on this processor")
     variance = float(np.var(exact))
     if not variance > 0.0:
         raise CandidateError("wrong-output", "all answers are the same on these rows")

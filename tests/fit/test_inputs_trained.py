@@ -1,4 +1,4 @@
-"""scikit-learn without labels, and as the user fitted it: what is opened to be trained, and what as it is."""
+"""What is opened to be trained, what as it is, and what only to be learnt back: mostly of scikit-learn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from sartor import Need
 from sartor.errors import NeedError
@@ -48,3 +51,29 @@ def test_a_callable_without_training_is_taken_as_fitted(tmp_path: Path) -> None:
 def test_a_class_without_training_is_a_contradiction(tmp_path: Path) -> None:
     with pytest.raises(NeedError, match="`train: false`"):
         open_inputs(need("sklearn:KMeans(n_clusters=10)", train=False, require=AGREEMENT), tmp_path)
+
+
+def write_linear(path: Path) -> None:
+    """64 pixels to 10 classes."""
+    weights = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
+    infos = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 10]),
+    ]
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "net", infos[:1], infos[1:], [numpy_helper.from_array(weights, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), str(path))
+
+
+@pytest.mark.parametrize(("train", "learnt_from"), [("recover", True), (False, False), ("auto", False)])
+def test_rows_are_kept_to_learn_back_from_only_where_asked(tmp_path: Path, train: Any, learnt_from: bool) -> None:
+    write_linear(tmp_path / "net.onnx")
+    asked = need("net.onnx", train=train, require={"accuracy": ">= 0.1"})
+    opened = open_inputs(asked, tmp_path)
+    assert not trains(asked, opened.models[0])
+    assert (len(opened.splits.train) > 0) is learnt_from
+
+
+def test_what_has_no_weights_yet_cannot_be_recovered(tmp_path: Path) -> None:
+    with pytest.raises(NeedError, match="`train: recover` with `zoo:mlp`, which has random weights"):
+        open_inputs(need("zoo:mlp", train="recover"), tmp_path)
