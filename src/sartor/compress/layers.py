@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 _OPERATORS = ("Conv", "MatMul", "Gemm")
+_RECURRENT = ("GRU", "LSTM", "RNN")
 _FOLLOWERS = (
     *("Add", "BatchNormalization", "Clip", "HardSigmoid", "HardSwish", "LeakyRelu", "Mul", "Relu", "Sigmoid"),
     *("Identity", "Dropout"),
@@ -65,6 +66,16 @@ def layers(model: ModelProto) -> tuple[Layer, ...]:
         Layer(weight, node.name, node.op_type, read, tuple(outputs[weight]), made.get(read, ""))
         for weight, node in firsts.items()
         for read in [next((name for name in node.input[:2] if name != weight), weight)]
+    )
+
+
+def timed_layers(model: ModelProto) -> tuple[Layer, ...]:
+    """The layers, and recurrent ones after them: none of these is stored by itself, but they take time alike."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    recurrent = (node for node in model.graph.node if node.op_type in _RECURRENT and node.input[1] in weights)
+    return (
+        *layers(model),
+        *(Layer(n.input[1], n.name, n.op_type, n.input[0], tuple(filter(None, n.output)), "") for n in recurrent),
     )
 
 

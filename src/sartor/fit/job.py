@@ -14,7 +14,7 @@ import numpy as np
 from sartor.compress.build import build
 from sartor.compress.calibration import pieces
 from sartor.compress.layer_times import layer_seconds
-from sartor.compress.layers import layers
+from sartor.compress.layers import timed_layers
 from sartor.compress.onnx_file import read_whole
 from sartor.compress.sensitivity import measure_sensitivities
 from sartor.fit.job_reshaping import RESHAPING
@@ -89,7 +89,7 @@ def _layer_times(request: dict[str, Any], report: Send) -> dict[str, Any]:
     inputs = Prepared.load(request["inputs"]).take(rows)
     calls = list(islice(cycle(pieces(source, inputs, settings.batch)), request["calls"]))
     kernels = kernel_seconds(request["runtime"], Path(request["file"]), settings, calls)
-    found = layers(read_whole(source.path))
+    found = timed_layers(read_whole(source.path))
     seconds = zip(found, layer_seconds(found, kernels).tolist(), strict=True)
     return {"seconds": {layer.name: one for layer, one in seconds if not np.isnan(one)}}
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sartor.compress.layers import Layer, layers
+from sartor.compress.layers import Layer, timed_layers
 from sartor.compress.pruning.grouping import grouped
 from sartor.compress.pruning.shapes import known_of
 from sartor.compress.pruning.tracing import operations_of, trace
@@ -51,7 +51,7 @@ def channel_groups(model: ModelProto, example: Mapping[str, Array]) -> ChannelGr
 def layers_of(groups: ChannelGroups, model: ModelProto) -> dict[str, LayerGroups]:
     """The groups that each layer reads and writes, by the name of its weight (`layers.Layer.name`)."""
     nodes = {output: node for node in model.graph.node for output in node.output}
-    return {layer.name: _layer_groups(groups, layer, nodes[layer.outputs[0]]) for layer in layers(model)}
+    return {layer.name: _layer_groups(groups, layer, nodes[layer.outputs[0]]) for layer in timed_layers(model)}
 
 
 def _layer_groups(groups: ChannelGroups, layer: Layer, node: NodeProto) -> LayerGroups:
@@ -59,7 +59,14 @@ def _layer_groups(groups: ChannelGroups, layer: Layer, node: NodeProto) -> Layer
     if axes is None:
         return LayerGroups({}, {})
     ins, outs = (axes[1], axes[0]) if node.op_type == "Conv" else axes[-2:]
-    backwards = {"MatMul": layer.name == node.input[0], "Gemm": bool(attributes_of(node).get("transB"))}
+    # Of a recurrent layer, whose product with its own state is taken to shrink as that with its inputs does.
+    backwards = {
+        "GRU": True,
+        "LSTM": True,
+        "RNN": True,
+        "MatMul": layer.name == node.input[0],
+        "Gemm": bool(attributes_of(node).get("transB")),
+    }
     if backwards.get(node.op_type):
         ins, outs = outs, ins
     return LayerGroups(_shares(groups, ins), _shares(groups, outs))

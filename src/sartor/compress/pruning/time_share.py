@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.compress.layers import layers
+from sartor.compress.layers import timed_layers
 from sartor.compress.pruning.channels import channel_groups, layers_of
 from sartor.compress.pruning.narrow import narrow
 from sartor.compress.pruning.values import ChannelGroups, Group
@@ -96,10 +96,14 @@ def prune(
         share: of the time of the whole network's layers, above 0, below 1.
 
     Raises:
-        CandidateError: `unsupported`, even the narrowest network takes longer.
+        CandidateError: `unsupported`, even the narrowest network takes longer, or no time is known of what a cut would
+            make faster.
     """
     problem = _problem(model, groups, importance, measured)
-    widths = choose_widths(problem, share * problem.seconds({}))
+    whole, narrowest = problem.seconds({}), problem.seconds({group.name: 1 for group in problem.groups})
+    if not narrowest < whole:
+        raise CandidateError("unsupported", "no layer whose time is known becomes faster when channels are cut out")
+    widths = choose_widths(problem, share * whole)
     sizes = {group.name: group.size for group in groups.groups}
     kept = {name: mask for name, mask in most_important(importance, widths).items() if not mask.all()}
     return Pruned(narrow(model, groups, kept), kept, {name: (count, sizes[name]) for name, count in widths.items()})
@@ -113,7 +117,7 @@ def _problem(
 ) -> WidthProblem:
     belonging = layers_of(groups, model)
     # A layer that not every profile names is taken to cost nothing: none is cut for it.
-    names = [one.name for one in layers(model) if all(one.name in each.seconds for each in measured)]
+    names = [one.name for one in timed_layers(model) if all(one.name in each.seconds for each in measured)]
     widths = [LayerWidths(belonging[name].read, belonging[name].written) for name in names]
     products = np.array([[_product(groups, one, each.share) for one in widths] for each in measured])
     seconds = np.array([[each.seconds[name] for name in names] for each in measured])
