@@ -178,7 +178,7 @@ class Theirs:
     def make(self, kept: float) -> ExportedModel:
         """The file without a share of 1 - kept of the channels."""
         import torch
-        import torch_pruning  # type: ignore[import-not-found, unused-ignore]  # optional: whoever runs this installs it
+        import torch_pruning  # optional: whoever runs this installs it
         from torch import nn
 
         narrowed = copy.deepcopy(self.module).eval()
