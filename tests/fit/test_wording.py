@@ -210,3 +210,11 @@ def test_what_could_be_asked_instead_is_told_in_both_languages() -> None:
     assert translated is not None
     assert "其余要求不变时" in translated
     assert "与全部要求最接近" in translated
+    assert (
+        relaxed_sentences(
+            [Relaxation(label, ((accuracy, 0.9312),), 1.0)],
+            {},
+            "To have it met, change " + ('`accuracy` to `accuracy: ">= 0.931"`.'),
+        )
+        == ""
+    )

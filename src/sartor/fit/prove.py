@@ -251,7 +251,8 @@ def _conclude(
             sentence += " " + useless_sentence(run.need.metric, quality[chosen.id].value, constant)
     else:
         sentence = not_met_sentence(limits, run.need.require, in_time=search.in_time)
-        sentence = f"{sentence} {relaxed_sentences(relaxed(search, memory), run.need.require)}".strip()
+        instead = relaxed_sentences(relaxed(search, memory), run.need.require, sentence)
+        sentence = f"{sentence} {instead}".strip()
     search.board.update(chosen.id, status="chosen", why=sentence)
     verdict = Verdict("met" if outcome == "met" else "not_met", limits, sentence)
     return Proof(verdict, chosen.id, zero.id, finals, memory, quality, split, opened.opening, opened.alpha)

@@ -167,9 +167,10 @@ def _train_back(
     run = search.run
     left = [rung for rung in rungs.values() if rung.share < known.enough]
     if left:
+        wanted = format_value(60 * sum(rung.minutes for rung in left), "s")
+        there = format_value(max(0.0, run.clock.left()), "s")
         run.watch.note(
-            f"to train back all {len(left)} sizes that may be faster would take about "
-            f"{sum(rung.minutes for rung in left):.0f} min; {max(0.0, run.clock.left()) / 60:.0f} min are left"
+            f"to train back all {len(left)} sizes that may be faster would take about {wanted} of {there} left"
         )
     while True:
         step = known.next(rungs, fastest_likely(search))

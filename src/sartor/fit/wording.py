@@ -64,13 +64,19 @@ def not_met_sentence(
     return f"Not met: {names}. {_advice(broken or unmet[:1], require, in_time)}"
 
 
-def relaxed_sentences(relaxed: Sequence[Relaxation], require: Mapping[str, str | float]) -> str:
-    """What could be asked instead: one limit changed and all others as asked, and the nearest to all together."""
+def relaxed_sentences(relaxed: Sequence[Relaxation], require: Mapping[str, str | float], advice: str = "") -> str:
+    """What could be asked instead: one limit changed and all others as asked, and the nearest to all together.
+
+    Args:
+        advice: what was said already; the same changes are not said again.
+    """
     said = []
     for one in relaxed:
         if not all(_says_something(limit, bound) for limit, bound in one.changes):
             continue
         changes = _listed([_change(limit, bound, require) for limit, bound in one.changes])
+        if f"change {changes}." in advice:
+            continue
         alone = len(one.changes) == 1
         start = f"With all else as asked, {changes} would do" if alone else f"Nearest to all limits: {changes}"
         said.append(f"{start}: {one.label}.")
