@@ -169,3 +169,26 @@ def test_the_race_stops_early_on_a_broken_candidate_and_never_passes_one() -> No
     assert read == [judge.RACE_LOOKS[0]]
     assert len(outputs.labels) == judge.RACE_LOOKS[0]
     assert hopeless((limit,), seen(baseline, baseline), BASE) is None
+
+
+def test_behind_the_best_stands_the_safest_and_behind_it_what_needs_no_test() -> None:
+    safety = {"fast": 0.90, "middle": 0.95, "slow": 0.96, "behind": 0.99}
+    order = ["fast", "slow", "middle", "zero", "behind"]
+    assert with_fallback(order, safety, {"zero"}) == ["fast", "slow", "zero"]
+    assert with_fallback(["fast", "zero", "middle"], safety, {"zero"}) == ["fast", "zero"]
+    assert with_fallback(["fast", "middle", "behind"], safety, ()) == ["fast", "behind"]
+    assert with_fallback(["zero", "fast"], safety, {"zero"})[0] == "zero"
+
+
+def test_two_are_tested_and_a_third_only_where_it_needs_no_test() -> None:
+    limit, opened = Limit("accuracy", ">=", 0.9, ""), []
+    shares = error_shares(0.95, 0)
+
+    def rows(name: str) -> Outputs:
+        opened.append(name)
+        return seen(np.zeros(200, dtype=bool), np.ones(200, dtype=bool))
+
+    wrong = [Finalist(name, (limit,)) for name in ("a", "b", "c")]
+    assert confirm(wrong, rows, shares, BASE).winner is None
+    assert opened == ["a", "b"]
+    assert confirm([*wrong[:2], Finalist("zero", ())], rows, shares, BASE).winner == "zero"

@@ -147,14 +147,20 @@ def confirm(
     base: Path,
     seed: int = 0,
 ) -> Confirmed:
-    """Test the finalist and, if it fails, one fallback. At most two entries are looked at."""
+    """Test the finalist and, if it fails, one fallback; one that needs no test may stand behind them.
+
+    At most two entries are tested, for there is no error left for a third.
+    """
     failed: list[tuple[str, str]] = []
-    alpha = shares.first
-    for finalist, alpha in zip(finalists, (shares.first, shares.fallback), strict=False):
-        broken = None
-        if finalist.tested:
-            seen = open_rows(finalist.id)
-            broken = next((limit for limit in finalist.tested if not proved(limit, seen, alpha, base, seed)), None)
+    left, alpha = [shares.first, shares.fallback], shares.first
+    for finalist in finalists:
+        if not finalist.tested:
+            return Confirmed(finalist.id, alpha, tuple(failed))
+        if not left:
+            break
+        alpha = left.pop(0)
+        seen = open_rows(finalist.id)
+        broken = next((limit for limit in finalist.tested if not proved(limit, seen, alpha, base, seed)), None)
         if broken is None:
             return Confirmed(finalist.id, alpha, tuple(failed))
         failed.append((finalist.id, broken.name))
@@ -162,10 +168,14 @@ def confirm(
 
 
 def with_fallback(order: Sequence[str], safety: Mapping[str, float], exempt: Collection[str]) -> list[str]:
-    """The best of `order`, and the fallback: one that needs no test, else the safest in quality of the others."""
+    """The best of `order`, the safest in quality of the others, and one that needs no test, where there is one.
+
+    The second is left out where it would be no better than the one that needs no test.
+    """
     others = list(order[1:])
-    untested = [name for name in others if name in exempt]
-    return [*order[:1], *(untested or sorted(others, key=lambda name: -safety[name]))[:1]]
+    untested = next((place for place, name in enumerate(others) if name in exempt), len(others))
+    tested = sorted(others[:untested], key=lambda name: -safety[name])
+    return [*order[:1], *tested[:1], *others[untested : untested + 1]]
 
 
 def quality_key(metric: str, seen: Outputs, base: Path) -> float:

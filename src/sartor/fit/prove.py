@@ -83,12 +83,16 @@ def prove(search: Search) -> Proof | None:
 
 
 def _finalists(search: Search) -> list[Standing]:
-    """Fastest first by the screen, and the one whose quality is safest; without hope, the best so far."""
+    """Fastest first by the screen, and the one whose quality is safest; without hope, the best so far.
+
+    The safest beside the baseline, which is among the finalists anyway.
+    """
     run = search.run
     passed = [s for s in search.board.alive() if s.variant is not None and s.seen is not None]
     likely = sorted((s for s in passed if s.likely), key=lambda s: screened_objective(run, s))
     if likely:
-        safest = max(likely, key=lambda s: _safety(search, s))
+        others = [s for s in likely if not search.is_baseline(s)]
+        safest = max(others or likely, key=lambda s: _safety(search, s))
         fastest = likely[:_FASTEST]
         return fastest if any(s.id == safest.id for s in fastest) else [*fastest, safest]
     # A race may have dropped them all: the best of them is still what the bundle holds, marked as not met.
