@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +97,11 @@ def test_quiet_restores_logging(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_step_that_cannot_keep_layers_does_not_ignore_them(name: str) -> None:
     recipe = Recipe((CompressionStep(name, (), ("c1",)),))  # type: ignore[arg-type]
     assert "only int8 static leaves layers in f32" in str(why_not(recipe, "onnxruntime", MODERN))
+
+
+@pytest.mark.parametrize("name", ["prune", "low-rank", "recover"])
+def test_steps_that_give_another_network_are_left_to_the_search(name: Any) -> None:
+    for runtime in RUNTIMES:
+        why = why_not(Recipe((CompressionStep(name),)), runtime, MODERN)
+        assert why is not None
+        assert "which `fit` searches for" in why

@@ -100,42 +100,34 @@ def test_a_pruned_network_takes_its_share_and_keeps_most_answers(trained: Traine
     assert trained.accuracy(made["path"]) >= trained.accuracy(trained.path) - 0.15
 
 
+def recovered(trained: Trained, **more: Any) -> dict[str, Any]:
+    request = {
+        "teacher": str(trained.path),
+        "labels": str(trained.folder / "labels.npy"),
+        "output": trained.output,
+        "through": None,
+        "shifts": False,
+        "may_lose": None,
+        "floor": None,
+    }
+    return trained.ask("recover", **{**request, **more})
+
+
 def test_a_recovered_network_is_no_worse_than_it_was_cut(trained: Trained) -> None:
     made = pruned(trained, "activation", 0.25)
     before = trained.accuracy(made["path"])
-    recovered = trained.ask(
-        "recover",
-        source=made["path"],
-        teacher=str(trained.path),
-        labels=str(trained.folder / "labels.npy"),
-        output=trained.output,
-        settings={"epochs": 4},
-        through=None,
-        shifts=False,
-        may_lose=None,
-        floor=None,
-    )
-    assert recovered["hopeless"] == ""
-    assert trained.accuracy(recovered["path"]) >= before - 0.01
-    assert trained.accuracy(recovered["path"]) >= trained.accuracy(trained.path) - 0.05
+    back = recovered(trained, source=made["path"], settings={"epochs": 4})
+    assert back["hopeless"] == ""
+    assert trained.accuracy(back["path"]) >= before - 0.01
+    assert trained.accuracy(back["path"]) >= trained.accuracy(trained.path) - 0.05
 
 
 def test_recovery_through_roundings_gives_a_file_in_f32(trained: Trained) -> None:
     step = {"name": "int8-static", "settings": {"calibration": "minmax"}}
-    recovered = trained.ask(
-        "recover",
-        teacher=str(trained.path),
-        labels=None,
-        calibration=str(trained.folder / "train.npy"),
-        output=trained.output,
-        settings={"epochs": 1},
-        through=step,
-        shifts=False,
-        may_lose=None,
-        floor=None,
-    )
-    assert not any("Quantize" in node.op_type for node in read_whole(Path(recovered["path"])).graph.node)
-    assert trained.accuracy(recovered["path"]) >= trained.accuracy(trained.path) - 0.05
+    rows = str(trained.folder / "train.npy")
+    back = recovered(trained, labels=None, calibration=rows, through=step, settings={"epochs": 1})
+    assert not any("Quantize" in node.op_type for node in read_whole(Path(back["path"])).graph.node)
+    assert trained.accuracy(back["path"]) >= trained.accuracy(trained.path) - 0.05
 
 
 def test_whole_branches_go(trained: Trained) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from sartor.report.page import render_page
 from sartor.report.recipes import readable, recipe_words, steps_of_label, steps_of_values
 from sartor.report.sentences import chinese, chinese_label
 from sartor.report.texts import Language
+from tests.report.drawn import with_colours
 from tests.report.evidence import met
 from tests.report.smaller import pruned, smaller
 from tests.report.test_report_page import read
@@ -94,16 +94,7 @@ def test_plotly_takes_the_pictures(language: Language) -> None:
     for picture in (*pictures, sensitivities(evidence, language, "cnn")):
         assert picture is not None
         assert "<1>" not in str(picture)
-        Figure(_with_colours(picture))
-
-
-def _with_colours(value: Any) -> Any:
-    """Colours are names of CSS variables until the page draws."""
-    if isinstance(value, dict):
-        return {key: _with_colours(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_colours(each) for each in value]
-    return "#123456" if isinstance(value, str) and value.startswith("--") else value
+        Figure(with_colours(picture))
 
 
 def test_labels_and_values_name_a_recipe_alike() -> None:
@@ -120,6 +111,16 @@ def test_labels_and_values_name_a_recipe_alike() -> None:
         ("int8 static (5 layers in f32)", "int8 static (5 layers in f32)", "int8 静态量化（5 层保留 f32）"),
         ("low rank (time 0.6, openvino f32)", "low rank, 60% of its time", "低秩分解至原时间的 60%"),
         ("pruned (time 0.5) + recovered", "pruned to 50% of its time + recovered", "剪枝至原时间的 50% + 恢复训练"),
+        (
+            "pruned (time 0.5, layers, openvino f32) + int8 static (minmax)",
+            "whole layers left out, 50% of its time + int8 static (minmax)",
+            "去掉整层，至原时间的 50% + int8 静态量化（minmax）",
+        ),
+        (
+            "recovered (onnxruntime int8-static-minmax) + int8 static (minmax)",
+            "recovered through roundings to 8 bits + int8 static (minmax)",
+            "穿过 8 位舍入恢复训练 + int8 静态量化（minmax）",
+        ),
         ("fp16 weights + bf16", "fp16 weights + bf16", "fp16 权重 + bf16"),
     ],
 )

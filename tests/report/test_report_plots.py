@@ -12,6 +12,7 @@ from sartor.report.interval import interval_bar
 from sartor.report.limit_lines import limit_lines
 from sartor.report.texts import Language
 from sartor.report.trade_off import trade_off
+from tests.report.drawn import with_colours
 from tests.report.evidence import candidate, figure, met, provisional
 
 
@@ -76,16 +77,7 @@ def test_plotly_takes_every_picture(draw: Any, language: Language) -> None:
     from plotly.graph_objects import Figure
 
     picture = draw(met(), language)
-    # Colours are names of CSS variables until the page draws.
-    Figure(_with_colours(picture))
-
-
-def _with_colours(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_colours(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_colours(each) for each in value]
-    return "#123456" if isinstance(value, str) and value.startswith("--") else value
+    Figure(with_colours(picture))
 
 
 def test_nothing_to_draw_is_no_picture() -> None:

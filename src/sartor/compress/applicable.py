@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sartor.machine.device import Machine
-from sartor.plan.recipe import CompressionStep, Recipe
+from sartor.plan.recipe import RESHAPING, CompressionStep, Recipe
 
 _CALIBRATIONS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("minmax", "entropy", "percentile"),
@@ -50,6 +50,8 @@ def why_not(recipe: Recipe, runtime: str, machine: Machine) -> str | None:
 
 
 def _step_why_not(step: CompressionStep, runtime: str, machine: Machine) -> str | None:
+    if step.name in RESHAPING:
+        return f"{step.name} gives another network, which `fit` searches for; a recipe here says how one is stored"
     if step.keeps and step.name != "int8-static":
         return f"only int8 static leaves layers in f32, {step.name} does not"
     if step.name == "int8-dynamic" and runtime == "openvino":

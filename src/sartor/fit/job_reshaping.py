@@ -1,16 +1,16 @@
-"""What the building worker does to give another network in f32: narrow, prune, recover."""
+"""What the building worker does to give another network in f32: cut it, solve for its weights, train it back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sartor.compress.calibration import pieces
 from sartor.compress.low_rank.ranks import lower_ranks
 from sartor.compress.low_rank.times import Bench
 from sartor.compress.onnx_file import looks_like_transformer, read_whole, write_whole
@@ -40,33 +40,37 @@ if TYPE_CHECKING:
 _EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
 _GRADIENTS = 32
 _ACTIVATION_ROWS = 256
-_ACTIVATION_BATCH = 32
+_BATCH = 32
 _SHORTENING_ROWS = 32
 _REBUILDING_ROWS, _FEWEST_ROWS = 512, 32
 _ROWS_OF = 2**21  # numbers of all rows together: activations of every layer are in memory with them
 
 
-def _narrow(request: dict[str, Any], report: Send) -> dict[str, Any]:
+Request = dict[str, Any]
+"""`source`, its `signature` and `parameters`, prepared `inputs`, the `rows` that may be looked at, where `to` write."""
+
+
+def _narrow(request: Request, report: Send) -> dict[str, Any]:
     model = read_whole(Path(request["source"]))
     narrowed = narrow_uniformly(model, found_groups(model, _example(request)), request["share"])
     return _written(publish_checked(Path(request["to"]), lambda draft: _write(narrowed, draft), lambda draft: None))
 
 
-def _importance(request: dict[str, Any], report: Send) -> dict[str, Any]:
+def _importance(request: Request, report: Send) -> dict[str, Any]:
     """Units of all groups one after another, in the order that they are found in."""
-    model, inputs = unshared(read_whole(Path(request["source"]))), Prepared.load(request["inputs"])
-    groups, rows = found_groups(model, _example(request)), np.load(request["rows"])
+    model = unshared(read_whole(Path(request["source"])))
+    groups = found_groups(model, _example(request))
     if request["measure"] == "magnitude":
         found = magnitude(groups, weights_of(model))
     elif request["measure"] == "activation":
-        found = activation(model, groups, _batches(inputs, rows), request["threads"])
+        found = activation(model, groups, _batches(request, _ACTIVATION_ROWS), request["threads"])
     else:
         gradients = weight_gradients(
             model,
             request["output"],
             request["kind"],
-            inputs,
-            rows,
+            Prepared.load(request["inputs"]),
+            np.load(request["rows"]),
             batches=_GRADIENTS,
             seed=request["seed"],
             threads=request["threads"],
@@ -75,13 +79,13 @@ def _importance(request: dict[str, Any], report: Send) -> dict[str, Any]:
     return {"units": {name: values.tolist() for name, values in found.items()}, "refused": list(groups.refused)}
 
 
-def _batches(inputs: Prepared, rows: NDArray[np.int64]) -> list[Mapping[str, Array]]:
-    chosen = rows[:_ACTIVATION_ROWS]
-    starts = range(0, len(chosen), _ACTIVATION_BATCH)
-    return [inputs.take(chosen[start : start + _ACTIVATION_BATCH]).trimmed().arrays for start in starts]
+def _batches(request: Request, count: int) -> Iterator[dict[str, Array]]:
+    """Of one length each, so that padding does not count."""
+    rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[:count])
+    return pieces(_source(request), rows, _BATCH)
 
 
-def _prune(request: dict[str, Any], report: Send) -> dict[str, Any]:
+def _prune(request: Request, report: Send) -> dict[str, Any]:
     model = read_whole(Path(request["source"]))
     groups = found_groups(model, _example(request))
     importance = {name: np.array(values) for name, values in request["importance"].items()}
@@ -106,17 +110,21 @@ def _rebuild(model: ModelProto, pruned: Pruned, groups: ChannelGroups, rows: Pre
     return ""
 
 
-def _shorten(request: dict[str, Any], report: Send) -> dict[str, Any]:
-    model, rows = read_whole(Path(request["source"])), np.load(request["rows"])
-    batches = _batches(Prepared.load(request["inputs"]), rows[:_SHORTENING_ROWS])
+def _shorten(request: Request, report: Send) -> dict[str, Any]:
     found = shorten(
-        model, _example(request), batches, request["seconds"], request["share"], request["output"], request["threads"]
+        read_whole(Path(request["source"])),
+        _example(request),
+        _batches(request, _SHORTENING_ROWS),
+        request["seconds"],
+        request["share"],
+        request["output"],
+        request["threads"],
     )
     written = publish_checked(Path(request["to"]), lambda draft: _write(found.model, draft), lambda draft: None)
     return {**_written(written), "branches": [branch.sum for branch in found.branches]}
 
 
-def _low_rank(request: dict[str, Any], report: Send) -> dict[str, Any]:
+def _low_rank(request: Request, report: Send) -> dict[str, Any]:
     rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[: request["most_rows"]])
     with TemporaryDirectory() as scratch:
         bench = Bench(request["runtime"], Settings(**request["settings"]), Path(scratch))
@@ -125,7 +133,7 @@ def _low_rank(request: dict[str, Any], report: Send) -> dict[str, Any]:
     return {**_written(written), "ranks": {name: list(ranks) for name, ranks in found.ranks.items()}}
 
 
-def _recover(request: dict[str, Any], report: Send) -> dict[str, Any]:
+def _recover(request: Request, report: Send) -> dict[str, Any]:
     with TemporaryDirectory() as scratch:
         student, trained_as = Path(request["source"]), None
         if request["through"]:
@@ -136,7 +144,7 @@ def _recover(request: dict[str, Any], report: Send) -> dict[str, Any]:
         return recover(_recovery(request, student, trained_as), lambda progress: report(progress.as_dict()))
 
 
-def _recovery(request: dict[str, Any], student: Path, trained_as: Path | None) -> Recovery:
+def _recovery(request: Request, student: Path, trained_as: Path | None) -> Recovery:
     return Recovery(
         student,
         Path(request["teacher"]),
@@ -157,11 +165,11 @@ def _recovery(request: dict[str, Any], student: Path, trained_as: Path | None) -
     )
 
 
-def _source(request: dict[str, Any]) -> ExportedModel:
+def _source(request: Request) -> ExportedModel:
     return ExportedModel(Path(request["source"]), Signature.from_dict(request["signature"]), request["parameters"])
 
 
-def _example(request: dict[str, Any]) -> dict[str, Array]:
+def _example(request: Request) -> dict[str, Array]:
     return dict(Prepared.load(request["inputs"]).take(np.arange(_EXAMPLE_ROWS)).trimmed().arrays)
 
 
@@ -173,7 +181,7 @@ def _written(exported: ExportedModel) -> dict[str, Any]:
     return {"path": str(exported.path), "parameters": exported.parameters}
 
 
-RESHAPING: Mapping[str, Callable[[dict[str, Any], Send], dict[str, Any]]] = {
+RESHAPING: Mapping[str, Callable[[Request, Send], dict[str, Any]]] = {
     "narrow": _narrow,
     "importance": _importance,
     "prune": _prune,

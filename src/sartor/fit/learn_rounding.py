@@ -20,7 +20,7 @@ def learn_rounding(search: Search) -> None:
         return
     for source in search.ready():
         lossy = _fastest_lossy(search, source.model.name)
-        if lossy is None or (lossy.seconds or 0.0) > _GAIN * fastest_likely(search):
+        if not source.rows.dynamic_batch or lossy is None or (lossy.seconds or 0.0) > _GAIN * fastest_likely(search):
             continue
         if not run.clock.search_goes_on():
             search.in_time = False

@@ -162,17 +162,21 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
 
 def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
     by_id = {s.id: s for s in order}
-    exempt = {name for name, s in by_id.items() if search.is_baseline(s)}
+    exempt = {name for name, s in by_id.items() if not _entry(search, s).tested}
     safety = {name: _safety(search, s) for name, s in by_id.items() if name not in exempt}
     return [by_id[name] for name in with_fallback(list(by_id), safety, exempt)]
 
 
+def _entry(search: Search, standing: Standing) -> Finalist:
+    """A finalist with the limits that it is tested for: of the baseline only those that do not compare with it."""
+    baseline = search.is_baseline(standing)
+    limits = tuple(limit for limit in search.run.quality_limits if not (limit.compares and baseline))
+    return Finalist(standing.id, limits)
+
+
 def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int | None, ErrorShares]:
     run = search.run
-    entries = [
-        Finalist(s.id, tuple(lim for lim in run.quality_limits if not (lim.compares and search.is_baseline(s))))
-        for s in finalists
-    ]
+    entries = [_entry(search, s) for s in finalists]
     opening = None
     if any(entry.tested for entry in entries):
         run.watch.phase("confirm on untouched rows", len(entries))

@@ -46,6 +46,7 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
         "network": network.content,
         "step": step.as_dict(),
         "training": {**settings, "time": spec.time},
+        "asked": _asked(run),
     }
     through = step.setting("through", "")
     name = f"{source.model.name}.{step.slug}-{trial_key('recover', parts)[:8]}"
@@ -91,12 +92,10 @@ def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) ->
     importance = _importance(run, network, measure)
     request = {
         "do": "prune",
-        "source": str(network.path),
-        "inputs": network.fed,
+        **_to_look_at(run, network),
         "importance": importance["units"],
         "measured": measured,
         "share": float(step.setting("time", 0.5)),
-        "rows": str(run.data.rows_path(_rows_without_labels(run))),
         "threads": run.machine.cores,
     }
     parts = {**run.key_parts(), "source": network.content, "step": step.as_dict(), "version": run.versions[runtime]}
@@ -109,11 +108,9 @@ def _shortened(run: Run, network: Source, step: CompressionStep, runtime: str, f
     file = Variant(Candidate(network.model.name, recipe, runtime, settings), path, size)
     request = {
         "do": "shorten",
-        "source": str(network.path),
-        "inputs": network.fed,
+        **_to_look_at(run, network),
         "seconds": layer_times(run, network, file),
         "share": float(step.setting("time", 0.5)),
-        "rows": str(run.data.rows_path(_rows_without_labels(run))),
         "output": network.output,
         "threads": run.machine.cores,
     }
@@ -161,7 +158,7 @@ def _measured(run: Run, network: Source, runtime: str, form: str) -> list[dict[s
 
 
 def _narrowed(run: Run, network: Source, share: float) -> Source:
-    request = {"do": "narrow", "source": str(network.path), "inputs": network.fed, "share": share}
+    request = {"do": "narrow", **_to_look_at(run, network), "share": share}
     parts = {**run.key_parts(), "source": network.content, "share": share}
     return _made(run, network, "narrow", f"narrow-{share:g}", parts, request)
 
@@ -170,9 +167,7 @@ def _importance(run: Run, network: Source, measure: str) -> dict[str, Any]:
     """What each unit is worth, by the name of its group."""
     request = {
         "do": "importance",
-        "source": str(network.path),
-        "inputs": network.fed,
-        "rows": str(run.data.rows_path(_rows_without_labels(run))),
+        **_to_look_at(run, network),
         "measure": measure,
         "output": network.signature.outputs[network.output].name,
         "kind": run.need.kind,
@@ -184,12 +179,15 @@ def _importance(run: Run, network: Source, measure: str) -> dict[str, Any]:
     trial = run.trials.once("importance", network.model.name, parts, lambda: run.jobs.ask(request, limit))
     if trial.status == "failed":
         raise trial.error()
+    for said in () if trial.reused else trial.result["refused"]:
+        run.watch.note(f"{network.model.name}: {said}")
     return trial.result
 
 
-def _rows_without_labels(run: Run) -> str:
-    """The split whose rows may be looked at as often as one likes."""
-    return "train" if len(run.data.rows("train")) else "calibrate"
+def _to_look_at(run: Run, network: Source) -> dict[str, Any]:
+    """What a job needs of a network and of rows without labels, of which train has more than calibrate."""
+    rows = "train" if len(run.data.rows("train")) else "calibrate"
+    return {**to_compress(run, network), "rows": str(run.data.rows_path(rows))}
 
 
 def _made(
@@ -197,6 +195,8 @@ def _made(
 ) -> Source:
     folder = run.work / "models" / f"{network.model.name}.{name}-{trial_key(stage, parts)[:8]}"
     trial = made_once(run, stage, name, dict(parts), {**request, "to": str(folder / f"{stage}.onnx")})
+    if not trial.reused and trial.result.get("said"):
+        run.watch.note(f"{network.model.name}, {name}: {trial.result['said']}")
     path = run.work / trial.result["path"]
     return replace(network, path=path, content=content_hash(path), parameters=trial.result["parameters"])
 

@@ -119,7 +119,7 @@ def fed(prepared: Prepared, wanted: Sequence[InputSpec]) -> Prepared:
 
 # Resident memory once the libraries are loaded, as seen with torch 2.13 and NNCF 3.4 on Linux.
 _TORCH_BYTES, _QUANTIZERS_BYTES = 240e6, 130e6
-_WITH_TORCH = ("export", "train", "recover", "importance")
+_WITH_TORCH = ("export", "train", "importance", "prune", "recover")
 
 
 class Jobs:

@@ -39,6 +39,10 @@ def shrink(search: Search) -> None:
         if not run.clock.search_goes_on():
             search.in_time = False
             return
+        if not source.rows.dynamic_batch:
+            why = "the batch is a constant of the file, so that nothing can be learnt from several rows"
+            search.board.refusals.append(Refusal(f"pruning {source.model.name}", why))
+            continue
         forms = _forms(search, source)
         if not forms or (forms[0].seconds or 0.0) < _WORTH:
             continue

@@ -25,6 +25,7 @@ _SETTINGS: tuple[tuple[str, Pair], ...] = (
     (r"(\d+) layers? in f32", ("{} layers in f32", "{} 层保留 f32")),
     (r"taylor", ("chosen by gradients", "按梯度选择")),
     (r"magnitude", ("chosen by weights", "按权重选择")),
+    (r"layers", ("whole layers", "整层")),
     (r"activation", ("chosen by activations", "按激活选择")),
     (r"(onnxruntime|openvino) (\S+)", ("times of {}, {}", "计时依据 {}，{}")),
 )
@@ -33,6 +34,8 @@ _SIZED: Mapping[str, Pair] = {
     "prune": ("pruned to {share} of its time", "剪枝至原时间的 {share}"),
     "low-rank": ("low rank, {share} of its time", "低秩分解至原时间的 {share}"),
 }
+_SHORTENED: Pair = ("whole layers left out, {share} of its time", "去掉整层，至原时间的 {share}")
+_THROUGH: Pair = ("recovered through roundings to 8 bits", "穿过 8 位舍入恢复训练")
 
 
 def steps_of_values(steps: Iterable[Mapping[str, Any]]) -> list[Step]:
@@ -80,8 +83,11 @@ def _step_words(step: Step, language: Language, *, whole: bool) -> str:
     name, settings = step
     words = TEXTS[name][language == "zh"] if name in TEXTS else name
     sized = next((match for setting in settings if (match := _SHARE.fullmatch(setting))), None)
+    if name == "recover" and settings and not whole:
+        return _THROUGH[language == "zh"]
     if sized and name in _SIZED:
-        words = _SIZED[name][language == "zh"].format(share=f"{float(sized[1]):.0%}")
+        form = _SHORTENED if "layers" in settings else _SIZED[name]
+        words = form[language == "zh"].format(share=f"{float(sized[1]):.0%}")
         settings = tuple(setting for setting in settings if not _SHARE.fullmatch(setting)) if whole else ()
     if not settings:
         return words
@@ -97,7 +103,7 @@ def _setting_words(setting: str, language: Language) -> str:
     return setting
 
 
-_SIZED_LABEL = re.compile(r"(?P<name>pruned|low rank) \((?P<settings>time [^()]*)\)")
+_SIZED_LABEL = re.compile(r"(?P<name>pruned|low rank|recovered) \((?P<settings>[^()]*)\)")
 
 
 def readable(sentence: str) -> str:
