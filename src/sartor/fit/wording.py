@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from sartor.bundle.values import LimitResult
 from sartor.figures import Figure
@@ -137,13 +138,12 @@ def _listed(changes: Sequence[str]) -> str:
 
 
 def _rounded(value: float, unit: str, op: str) -> str:
-    """A value a little on the safe side of the bound, in the unit that people write."""
+    """A value of three digits, a little on the safe side of the bound, in the unit that people write."""
     scale, shown = _unit_for(value, unit)
-    digits = 2 - math.floor(math.log10(abs(value / scale))) if value else 2
-    step = 10.0**-digits
-    away = math.ceil if op == "<=" else math.floor
-    number = away(round(value / scale / step, 6)) * step  # 0.95 / 0.001 is a hair below 950
-    return f"{number:.{max(0, digits)}f} {shown}".strip().replace(" %", "%")
+    exact = Decimal(str(value)) / Decimal(str(scale))  # in floats 0.95 / 0.001 is a hair below 950
+    step = Decimal(1).scaleb(exact.adjusted() - 2) if exact else Decimal("0.01")
+    number = exact.quantize(step, ROUND_CEILING if op == "<=" else ROUND_FLOOR)
+    return f"{number:f} {shown}".strip().replace(" %", "%")
 
 
 def _unit_for(value: float, unit: str) -> tuple[float, str]:

@@ -70,7 +70,10 @@ def _failed(error: Exception) -> dict[str, Any]:
 def speaks_of_memory(text: str) -> bool:
     """Whether a library's message means that memory ran out; each has its own words for it."""
     words = ("bad_alloc", "MemoryError", "allocate memory", "failed to map segment", "out of memory")
-    return any(word in text for word in words)
+    # oneDNN's words where room for its code or buffers is lacking; of what it has no code for it says "a primitive
+    # descriptor".
+    primitive = "could not create a primitive"
+    return any(word in text for word in words) or (primitive in text and f"{primitive} descriptor" not in text)
 
 
 def _die_with_parent() -> None:
