@@ -9,8 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartor.fit import judge
-from sartor.fit.judge import Finalist, confirm, error_shares, hopeless, likely, proved, race, with_fallback
+from sartor.fit.judge import (
+    Finalist,
+    Proving,
+    confirm,
+    error_shares,
+    hopeless,
+    likely,
+    looks,
+    proved,
+    race,
+    safety,
+    with_fallback,
+)
 from sartor.measure import statistics
 from sartor.measure.quality_bounds import Outputs, limit_bounds
 from sartor.need.limit import Limit, parse_limit
@@ -53,14 +64,18 @@ def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Trut
     """Race, select, confirm, fall back: what the search does, on stored rows. Candidates come fastest first."""
     shares = error_shares(0.95, 0)
     baseline, candidates = select
-    hopeful, safety = [], {}
+    hopeful, safe, proving = [], {}, Proving(len(final[0]), shares.first)
     for number, right in enumerate(candidates):
         everything = seen(right, baseline)
-        outputs, dropped_by = race(len(right), (limit,), lambda start, stop, e=everything: e.head(stop), BASE)  # type: ignore[misc]
-        if dropped_by is None and likely((limit,), outputs, len(final[0]), shares.first, BASE):
+
+        def read(start: int, stop: int, everything: Outputs = everything) -> Outputs:
+            return everything.head(stop)
+
+        outputs, dropped_by = race(len(right), (limit,), read, BASE, proving=proving)
+        if dropped_by is None and likely((limit,), outputs, proving, BASE):
             hopeful.append(str(number))
-            safety[str(number)] = float(right.mean())
-    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safety, ())]
+            safe[str(number)] = safety((limit,), outputs, BASE)
+    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safe, ())]
     return confirm(finalists, lambda name: seen(final[1][int(name)], final[0]), shares, BASE).winner is not None
 
 
@@ -166,18 +181,53 @@ def test_the_race_stops_early_on_a_broken_candidate_and_never_passes_one() -> No
 
     outputs, dropped_by = race(10_000, (limit,), reader, BASE)
     assert dropped_by == limit
-    assert read == [judge.RACE_LOOKS[0]]
-    assert len(outputs.labels) == judge.RACE_LOOKS[0]
+    assert read == [looks(10_000)[0]]
+    assert len(outputs.labels) == looks(10_000)[0]
     assert hopeless((limit,), seen(baseline, baseline), BASE) is None
 
 
+@pytest.mark.parametrize(
+    ("drop", "most", "passes"), [(0.0005, 7000, True), (0.03, 1600, False), (0.0085, 20_000, None)]
+)
+def test_the_race_ends_once_more_rows_would_not_change_what_is_thought(
+    drop: float, most: int, passes: bool | None
+) -> None:
+    limit = parse_limit("accuracy_drop", "<= 1 pt", TASK)
+    baseline, (candidate,) = draw(np.random.default_rng(0), 20_000, 0.9, [drop])
+    everything, proving = seen(candidate, baseline), Proving(10_000, 0.04)
+    outputs, _ = race(20_000, (limit,), lambda start, stop: everything.head(stop), BASE, proving=proving)
+    if passes is None:  # at the limit every row counts
+        assert len(outputs.labels) == most
+    else:
+        assert len(outputs.labels) <= most
+        assert likely((limit,), outputs, proving, BASE) is passes
+        assert likely((limit,), everything, proving, BASE) is passes
+
+
+def test_without_a_limit_a_few_rows_tell_the_quality() -> None:
+    everything = seen(*(np.ones(20_000, bool),) * 2)
+    outputs, dropped_by = race(
+        20_000, (), lambda start, stop: everything.head(stop), BASE, proving=Proving(10_000, 0.04)
+    )
+    assert (len(outputs.labels), dropped_by) == (1600, None)
+
+
+def test_the_safest_is_furthest_inside_its_tightest_limit() -> None:
+    drop, floor = parse_limit("accuracy_drop", "<= 2 pt", TASK), parse_limit("accuracy", ">= 0.8", TASK)
+    generator = np.random.default_rng(1)
+    baseline, (near, far) = draw(generator, 4000, 0.9, [0.015, 0.002])
+    assert safety((drop,), seen(near, baseline), BASE) < safety((drop,), seen(far, baseline), BASE) < 1.0
+    assert safety((drop, floor), seen(far, baseline), BASE) <= safety((floor,), seen(far, baseline), BASE)
+    assert safety((), seen(far, baseline), BASE) == np.inf
+
+
 def test_behind_the_best_stands_the_safest_and_behind_it_what_needs_no_test() -> None:
-    safety = {"fast": 0.90, "middle": 0.95, "slow": 0.96, "behind": 0.99}
+    safe = {"fast": 0.90, "middle": 0.95, "slow": 0.96, "behind": 0.99}
     order = ["fast", "slow", "middle", "zero", "behind"]
-    assert with_fallback(order, safety, {"zero"}) == ["fast", "slow", "zero"]
-    assert with_fallback(["fast", "zero", "middle"], safety, {"zero"}) == ["fast", "zero"]
-    assert with_fallback(["fast", "middle", "behind"], safety, ()) == ["fast", "behind"]
-    assert with_fallback(["zero", "fast"], safety, {"zero"})[0] == "zero"
+    assert with_fallback(order, safe, {"zero"}) == ["fast", "slow", "zero"]
+    assert with_fallback(["fast", "zero", "middle"], safe, {"zero"}) == ["fast", "zero"]
+    assert with_fallback(["fast", "middle", "behind"], safe, ()) == ["fast", "behind"]
+    assert with_fallback(["zero", "fast"], safe, {"zero"})[0] == "zero"
 
 
 def test_two_are_tested_and_a_third_only_where_it_needs_no_test() -> None:

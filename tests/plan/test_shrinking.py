@@ -1,62 +1,122 @@
-"""Which size is trained next: chances follow from what was seen, and the search ends when nothing is likely left."""
+"""What is tried next: beliefs follow from what was seen, and the search ends when nothing is likely left."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartor.plan.shrinking import Rung, Shrinking, ladder
+from sartor.plan.shrinking import ENOUGH, Line, Minutes, Shrinking, Size, ladder
 
 SHARES = [float(share) for share in ladder()]
-RUNGS = {share: Rung(share, share, 1 + 4 * share) for share in SHARES}
+ONE = tuple(Size("channels", share) for share in SHARES)
+BOTH = (*ONE, *(Size("low rank", share) for share in SHARES))
 
 
-def searched(smallest: float, best: float = 1.0) -> tuple[Shrinking, float]:
-    """A whole search in which a share is good enough from `smallest` on."""
-    known = Shrinking()
-    while (step := known.next(RUNGS, best)) is not None:
-        good = step.rung.share >= smallest
-        known = known.learn(step.rung.share, good=good)
-        best = min(best, step.rung.seconds) if good else best
+def start(sizes: tuple[Size, ...] = ONE, train: float | None = 5.0) -> Shrinking:
+    return Shrinking(1.0, sizes, Minutes(0.2, train))
+
+
+def searched(known: Shrinking, half: float, left: float) -> tuple[Shrinking, float]:
+    """A whole search of a network that loses `half` of what it may at half its time, of which training leaves `left`.
+
+    Every network is as fast as was asked, and a loss grows fourfold with each third of a halving.
+    """
+    best = 1.0
+    while (step := known.next(best)) is not None:
+        share = step.size.share
+        loss = half * 2 ** (6 * (-math.log2(share) - 1)) * (1.0 if step.way == "look" else left)
+        known = known.look(step.size, share, loss) if step.way == "look" else known.train(step.size, loss)
+        best = min(best, share) if loss <= ENOUGH else best
     return known, best
 
 
-@given(st.floats(0.05, 1.2))
-def test_the_smallest_good_size_is_found_or_very_unlikely(smallest: float) -> None:
-    known, best = searched(smallest)
-    right = min((share for share in SHARES if share >= smallest), default=1.0)
-    missed = [share for share in SHARES if share < best and share not in known.tried]
-    assert best >= right
-    assert all(known.chance(share) < 0.05 for share in missed)
-    assert len(known.tried) == len(set(known.tried)) <= len(SHARES)
+@given(st.floats(0.01, 100), st.floats(0.01, 1.0))
+def test_the_smallest_good_size_is_found_or_was_unlikely(half: float, left: float) -> None:
+    known, best = searched(start(), half, left)
+    assert all(step.chance < 0.05 for step in known.steps(best))
+    as_cut = [share for share in SHARES if half * 2 ** (6 * (-math.log2(share) - 1)) <= ENOUGH]
+    assert best <= min(as_cut, default=1.0) * (1 + 1e-9)
 
 
-@given(st.floats(0.05, 1.2), st.floats(0.05, 1.2), st.floats(0.01, 2), st.floats(0.01, 2))
-def test_a_larger_network_is_never_less_likely_to_be_good(short: float, enough: float, one: float, two: float) -> None:
-    known = Shrinking(enough=max(short, enough), short=min(short, enough))
-    small, large = sorted((one, two))
-    assert 0.0 <= known.chance(small) <= known.chance(large) <= 1.0
+def test_few_are_trained() -> None:
+    known, best = searched(start(), half=4.0, left=0.02)
+    assert best < 0.5
+    assert 1 <= len(known.trained) <= 4
 
 
-def test_what_was_seen_decides() -> None:
-    known = Shrinking().learn(0.5, good=True).learn(0.25, good=False)
-    assert known.chance(0.5) == 1.0
-    assert known.chance(0.25) == 0.0
-    assert 0.0 < known.chance(0.3) < known.chance(0.4) < 1.0
+def test_before_anything_was_seen_a_larger_network_is_more_likely_to_be_good() -> None:
+    for way in ("look", "train"):
+        chances = [start().chance(size, way) for size in ONE]
+        assert chances == sorted(chances, reverse=True)
+        assert all(0.0 < chance < 1.0 for chance in chances)
 
 
-def test_a_size_larger_than_a_good_one_is_not_tried_though_a_clock_said_it_is_faster() -> None:
-    known = Shrinking().learn(0.3, good=True)
-    assert known.next({0.4: Rung(0.4, 0.1, 1.0)}, best=0.3) is None
+def test_training_is_believed_in_as_far_as_it_helped_before() -> None:
+    known = start().look(ONE[3], 0.4, 3.0).look(ONE[5], 0.25, 6.0)
+    helped, failed = (known.train(ONE[3], lost) for lost in (0.1, 3.0))
+    assert failed.chance(ONE[5], "train") < known.chance(ONE[5], "train") < helped.chance(ONE[5], "train")
+
+
+def test_a_cut_that_hardly_becomes_faster_makes_way_for_one_that_does() -> None:
+    # Low rank at half of the time loses less, but takes three quarters of it.
+    slow, fast = Size("low rank", SHARES[2]), Size("channels", SHARES[2])
+    known = start(BOTH).look(slow, 0.75, 0.4).look(fast, 0.45, 1.5)
+    step = known.next(0.75)
+    assert step is not None
+    assert step.size.cut == "channels"
 
 
 def test_minutes_count() -> None:
-    cheap, dear = Rung(0.4, 0.4, 1.0), Rung(0.39, 0.39, 50.0)
-    step = Shrinking().next({0.4: cheap, 0.39: dear}, best=1.0)
+    known = start(ONE, train=1000.0).look(ONE[3], 0.4, 2.0)
+    step, cheap = known.next(1.0), start(ONE, train=0.01).look(ONE[3], 0.4, 2.0).next(1.0)
     assert step is not None
-    assert step.rung == cheap
+    assert cheap is not None
+    assert (step.way, cheap.way) == ("look", "train")
 
 
-def test_nothing_that_is_no_faster_is_trained() -> None:
-    assert Shrinking().next(RUNGS, best=0.1) is None
-    assert Shrinking().chance_left(RUNGS, best=0.1) == 0.0
+def test_without_rows_to_train_on_sizes_are_only_looked_at() -> None:
+    known, _ = searched(start(train=None), half=4.0, left=0.1)
+    assert known.seen
+    assert not known.trained
+    assert known.whole_search(1.0)[1] == 0.0
+
+
+def test_what_is_trained_is_looked_at_before() -> None:
+    step = start(ONE, train=0.01).next(1.0)
+    assert step is not None
+    assert step.way == "look"
+
+
+def test_nothing_that_is_no_faster_is_tried() -> None:
+    assert start().next(best=0.1) is None
+    assert start().chance_left(best=0.1) == 0.0
+
+
+def test_a_size_that_was_not_read_tells_its_time_only() -> None:
+    known = start().look(ONE[0], 0.99, None)
+    assert known.seconds(ONE[1]) > start().seconds(ONE[1])
+    assert known.chance(ONE[1], "look") == start().chance(ONE[1], "look")
+
+
+def test_a_size_that_cannot_be_made_takes_the_smaller_ones_of_its_kind_with_it() -> None:
+    known = start(BOTH)
+    assert {size.cut for size in known.without(ONE[4]).sizes} == {"low rank"}  # of its kind none was made
+    known = known.look(ONE[2], 0.5, 1.0).without(ONE[4])
+    assert [size for size in known.sizes if size.cut == "channels"] == list(ONE[:4])
+    assert len([size for size in known.sizes if size.cut == "low rank"]) == len(SHARES)
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(-5, 5)), min_size=1, max_size=8))
+def test_a_line_is_that_of_ridge_regression(points: list[tuple[float, float]]) -> None:
+    line = Line.of(((1.0, 2.0), (0.5, 3.0)), 0.7)
+    for halvings, value in points:
+        line = line.learn(halvings, value)
+    rows = np.array([[1.0, halvings] for halvings, _ in points])
+    values = np.array([value for _, value in points])
+    weights = np.diag([1 / 0.5, 1 / 3.0])
+    stacked = np.vstack([rows / 0.7, weights])
+    expected = np.linalg.lstsq(stacked, np.concatenate([values / 0.7, weights @ [1.0, 2.0]]), rcond=None)[0]
+    np.testing.assert_allclose(line.mean, expected, atol=1e-6)

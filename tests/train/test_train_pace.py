@@ -71,3 +71,16 @@ def test_first_steps_that_take_seconds_count_at_once() -> None:
     assert not pace.overdue
     clock.now += 20
     assert pace.overdue
+
+
+def test_what_is_prepared_before_the_first_step_is_no_slow_step() -> None:
+    # A recovery reads its teacher and its student once before it trains; twelve seconds are twelve, not one step's.
+    clock = Clock()
+    pace = Pace(100, 7, 60.0, 5.0, clock)
+    clock.now += 12.0
+    pace.begin()
+    while not pace.finished:
+        clock.now += 0.1
+        pace.step_done()
+    assert pace.done > 400
+    assert clock.now <= 60.0

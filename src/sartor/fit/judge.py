@@ -8,18 +8,20 @@ the finalist is tested with 80% of the error allowed, and only if it fails, one 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sartor.measure import statistics
-from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds, paired_counts
+from sartor.measure.quality_bounds import Outputs, limit_bounds, paired_counts
 from sartor.measure.statistics import Bounds
 from sartor.need import Limit
 
 FIRST_SHARE = 0.8
-RACE_LOOKS = (100, 200, 400, 800, 1600, 3200, 6400)
+_FIRST_LOOK = 100
+_LEAST_ROWS = 1600  # of a candidate that is not dropped: what is told of its quality rests on them
 _RACE_ERROR = 0.001  # per look: a race may only drop, and should almost never drop a good candidate
 HOPEFUL, SAFE = 0.1, 0.01  # doubt left by select about a finalist, and about a fallback that ends the search
 
@@ -56,25 +58,63 @@ def hopeless(limits: Sequence[Limit], seen: Outputs, base: Path, seed: int = 0) 
     return None
 
 
+@dataclass(frozen=True)
+class Proving:
+    """What confirm will ask of a candidate: so many rows, tested at this error."""
+
+    rows: int
+    alpha: float
+
+
+def looks(rows: int) -> list[int]:
+    """Rows after which a race is looked at: each time twice as many.
+
+    >>> looks(1000)
+    [100, 200, 400, 800, 1000]
+    """
+    return [*itertools.takewhile(lambda look: look < rows, (_FIRST_LOOK * 2**n for n in itertools.count())), rows]
+
+
 def race(
-    rows: int, limits: Sequence[Limit], read: Callable[[int, int], Outputs], base: Path, seed: int = 0
+    rows: int,
+    limits: Sequence[Limit],
+    read: Callable[[int, int], Outputs],
+    base: Path,
+    seed: int = 0,
+    proving: Proving | None = None,
 ) -> tuple[Outputs, Limit | None]:
-    """Read growing chunks of select until all rows are seen or a limit is excluded.
+    """Read growing chunks of select until all rows are seen or more of them would not change what is thought.
+
+    That is when a limit is excluded, and, where it is said what confirm asks, when confirm will almost surely prove
+    them all, or almost surely not all of them. The doubts of all looks together are no more than those of one.
 
     Args:
         read: gives the outputs of rows [0, stop), having read up to `start` before.
+        proving: None to read all rows of what is not excluded.
 
     Returns:
         What was seen, and the limit that dropped the candidate, or None.
     """
-    start = 0
-    for stop in [*(look for look in RACE_LOOKS if look < rows), rows]:
+    start, stops = 0, looks(rows)
+    for stop in stops:
         seen = read(start, stop)
         dropped_by = hopeless(limits, seen, base, seed)
-        if dropped_by is not None:
+        if dropped_by is not None or (
+            proving is not None
+            and stop >= _LEAST_ROWS
+            and _settled(limits, seen, proving, SAFE / len(stops), base, seed)
+        ):
             return seen, dropped_by
         start = stop
     return seen, None
+
+
+def _settled(limits: Sequence[Limit], seen: Outputs, proving: Proving, doubt: float, base: Path, seed: int = 0) -> bool:
+    """Whether it is beyond this doubt that confirm will prove all limits, or that one is more likely not proved."""
+    outlooks = [_outlook(limit, seen, proving, doubt, base, seed) for limit in limits]
+    certain = all(limit.allows(outlook.expected) for limit, outlook in zip(limits, outlooks, strict=True))
+    lost = any(not limit.allows(outlook.at_best) for limit, outlook in zip(limits, outlooks, strict=True))
+    return certain or lost
 
 
 def proved(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> bool:
@@ -89,29 +129,32 @@ def proved(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: int = 0)
     return satisfied(limit, limit_bounds(limit, seen, alpha, base, seed))
 
 
-def likely(
-    limits: Sequence[Limit],
-    seen: Outputs,
-    confirm_rows: int,
-    alpha: float,
-    base: Path,
-    doubt: float = HOPEFUL,
-    seed: int = 0,
-) -> bool:
-    """Whether confirm will probably prove the limits, judged on select.
+@dataclass(frozen=True)
+class _Outlook:
+    """Where confirm's bound of a limit will lie: with all doubts against the candidate, and at the best."""
 
-    Two independent scatters stand between what select shows and what confirm will prove: how far
-    select is from the truth (its margin at 1 - doubt), and how far confirm's bound will lie from
-    what confirm shows (the margin at 1 - alpha, scaled to confirm's size). They add in quadrature.
+    expected: float
+    at_best: float
+
+
+def _outlook(limit: Limit, seen: Outputs, proving: Proving, doubt: float, base: Path, seed: int) -> _Outlook:
+    """Two independent scatters stand between what select shows and what confirm will prove.
+
+    How far select is from the truth (its margin at 1 - doubt), and how far confirm's bound will lie from what confirm
+    shows (the margin at 1 - alpha, scaled to confirm's size). They add in quadrature.
     """
-    scale = (len(seen.labels) / confirm_rows) ** 0.5
-    for limit in limits:
-        strict, hoped = (limit_bounds(limit, seen, level, base, seed) for level in (alpha, doubt))
-        margins = _margin(limit, hoped), scale * _margin(limit, strict)
-        direction = 1.0 if limit.op == "<=" else -1.0
-        if not limit.allows(strict.value + direction * math.hypot(*margins)):
-            return False
-    return True
+    strict, hoped = (limit_bounds(limit, seen, level, base, seed) for level in (proving.alpha, doubt))
+    confirm = (len(seen.labels) / proving.rows) ** 0.5 * _margin(limit, strict)
+    direction, friendly = (1.0, hoped.low) if limit.op == "<=" else (-1.0, hoped.high)
+    expected = strict.value + direction * math.hypot(_margin(limit, hoped), confirm)
+    return _Outlook(expected, friendly + direction * confirm)
+
+
+def likely(
+    limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, doubt: float = HOPEFUL, seed: int = 0
+) -> bool:
+    """Whether confirm will probably prove the limits, judged on select."""
+    return all(limit.allows(_outlook(limit, seen, proving, doubt, base, seed).expected) for limit in limits)
 
 
 def _margin(limit: Limit, bounds: Bounds) -> float:
@@ -178,7 +221,14 @@ def with_fallback(order: Sequence[str], safety: Mapping[str, float], exempt: Col
     return [*order[:1], *tested[:1], *others[untested : untested + 1]]
 
 
-def quality_key(metric: str, seen: Outputs, base: Path) -> float:
-    """How good a candidate looks, larger is better: the pessimistic bound of the metric on these rows."""
-    bounds = metric_bounds(metric, seen, HOPEFUL, base)
-    return -bounds.high if metric == "rmse" else bounds.low
+def safety(limits: Sequence[Limit], seen: Outputs, base: Path, seed: int = 0) -> float:
+    """How far inside its limits a candidate is, as a share of the tightest; larger is safer, infinite without limits.
+
+    By the pessimistic bound, so that few rows count for less.
+    """
+    rooms = []
+    for limit in limits:
+        bounds = limit_bounds(limit, seen, HOPEFUL, base, seed)
+        room = limit.value - bounds.high if limit.op == "<=" else bounds.low - limit.value
+        rooms.append(room / (abs(limit.value) or 1.0))
+    return min(rooms, default=math.inf)

@@ -21,9 +21,7 @@ from sartor.fit.building import build_variant
 from sartor.fit.files import find_sensitivities, layer_times
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
-from sartor.fit.trying import fastest_likely, try_candidate
-from sartor.measure.quality_bounds import limit_bounds
-from sartor.need import AGREEMENT
+from sartor.fit.trying import fastest_likely, lost_share, try_candidate
 from sartor.plan.candidates import Candidate
 from sartor.plan.mixed import MixedLayer, cheapest_kept, converted, error_left, expected_seconds
 from sartor.plan.recipe import CompressionStep, Recipe
@@ -166,17 +164,9 @@ def _refine(search: Search, source: Source, lossy: Standing) -> None:
 
 
 def _room(search: Search, standing: Standing) -> float:
-    """What the tightest quality limit leaves, as a share of what a file lost; 1 where it lost nothing."""
-    run, seen, shares = search.run, standing.seen, [1.0]
-    if seen is None:
-        return 1.0
-    for limit in run.quality_limits:
-        value = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base, run.need.seed).value
-        plain = 0.0 if limit.is_drop else 1.0 if limit.name == AGREEMENT else abs(search.baseline_value)
-        lost = abs(value - plain)
-        if lost > 0:
-            shares.append(abs(limit.value - plain) / lost)
-    return min(shares)
+    """What the tightest quality limit leaves, as a share of what a file lost; 1 where it lost no more."""
+    lost = lost_share(search, standing) or 0.0
+    return 1.0 / lost if lost > 1.0 else 1.0
 
 
 def _trade(search: Search, source: Source, lossy: Standing) -> Trade:

@@ -12,7 +12,7 @@ from sartor.figures import Figure
 from sartor.fit.board import Standing
 from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
-from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, quality_key, with_fallback
+from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, safety, with_fallback
 from sartor.fit.racing import read_split
 from sartor.fit.relaxed import relaxed
 from sartor.fit.screening import feed_for
@@ -102,7 +102,8 @@ def _finalists(search: Search) -> list[Standing]:
 
 def _safety(search: Search, standing: Standing) -> float:
     assert standing.seen is not None
-    return quality_key(search.run.need.metric, standing.seen, search.run.base)
+    run = search.run
+    return safety(_entry(search, standing).tested, standing.seen, run.base, run.need.seed)
 
 
 def _memory(search: Search, standings: Sequence[Standing]) -> dict[str, Figure]:
@@ -163,8 +164,8 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
 def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
     by_id = {s.id: s for s in order}
     exempt = {name for name, s in by_id.items() if not _entry(search, s).tested}
-    safety = {name: _safety(search, s) for name, s in by_id.items() if name not in exempt}
-    return [by_id[name] for name in with_fallback(list(by_id), safety, exempt)]
+    safe = {name: _safety(search, s) for name, s in by_id.items() if name not in exempt}
+    return [by_id[name] for name in with_fallback(list(by_id), safe, exempt)]
 
 
 def _entry(search: Search, standing: Standing) -> Finalist:

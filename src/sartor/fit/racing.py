@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import Board
 from sartor.fit.building import build_variant
-from sartor.fit.judge import SAFE, error_shares, likely, race
+from sartor.fit.judge import SAFE, Proving, error_shares, likely, race
 from sartor.fit.run import Run
 from sartor.fit.screening import feed_for
 from sartor.fit.stages import Source
@@ -63,11 +64,18 @@ def _race_once(
     folder = run.work / "outputs"
     folder.mkdir(exist_ok=True)
     against = hashlib.blake2b(baseline.tobytes(), digest_size=8).hexdigest() if baseline is not None else ""
-    parts = {**quality_key(run, source, variant), "limits": [str(limit) for limit in limits], "baseline": against}
+    proving = None if run.exhaustive else _proving(run)
+    parts = {
+        **quality_key(run, source, variant),
+        "limits": [str(limit) for limit in limits],
+        "baseline": against,
+        "proving": proving and asdict(proving),
+    }
 
     def work() -> dict[str, Any]:
         with OutputsReader(variant, feed_for(run, source, "select"), folder) as reader:
-            seen, dropped_by = race(len(labels), limits, _reading(run, reader, baseline), run.base, run.need.seed)
+            reading = _reading(run, reader, baseline)
+            seen, dropped_by = race(len(labels), limits, reading, run.base, run.need.seed, proving)
         file = folder / f"{variant.id}-{source.content[:8]}.npy"
         np.save(file, seen.outputs)
         return {"outputs": run.relative(file), "dropped_by": dropped_by.name if dropped_by else None}
@@ -125,13 +133,17 @@ def _settle(
 
 
 def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs, limits: tuple[Limit, ...]) -> None:
-    openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
-    alpha = error_shares(run.need.confidence, openings).first
-    rows = len(run.data.rows("confirm"))
-    hopeful = likely(limits, seen, rows, alpha, run.base, seed=run.need.seed)
-    safe = hopeful and likely(limits, seen, rows, alpha, run.base, SAFE, run.need.seed)
+    proving = _proving(run)
+    hopeful = likely(limits, seen, proving, run.base, seed=run.need.seed)
+    safe = hopeful and likely(limits, seen, proving, run.base, SAFE, run.need.seed)
     why = "" if hopeful else "select says that confirm would probably not prove its quality"
     board.update(candidate_id, status="passed", likely=hopeful, safe=safe, why=why)
+
+
+def _proving(run: Run) -> Proving:
+    """What confirm asks of the first that it tests."""
+    openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
+    return Proving(len(run.data.rows("confirm")), error_shares(run.need.confidence, openings).first)
 
 
 def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: Path) -> Array:

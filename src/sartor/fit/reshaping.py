@@ -19,7 +19,7 @@ from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime.base import Settings
 
-_RECOVERY_SHARE = 0.4  # of the time left that one recovery may take
+RECOVERY_SHARE = 0.4  # of the time left that one recovery may take
 
 
 def reshaped(run: Run, source: Source, recipe: Recipe) -> Source:
@@ -38,7 +38,7 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
     """The network trained for a short while on the answers of its source."""
     spec = run.need.train if isinstance(run.need.train, TrainSpec) else TrainSpec()
     settings = {"epochs": spec.epochs, "learning_rate": spec.learning_rate, "batch": spec.batch}
-    allowed = max(1.0, _RECOVERY_SHARE * run.clock.left())
+    allowed = max(1.0, RECOVERY_SHARE * run.clock.left())
     limit = min(spec.time, allowed) if spec.time else allowed
     parts = {
         **run.key_parts(),

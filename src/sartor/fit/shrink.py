@@ -1,24 +1,23 @@
 """Smaller networks: the model is pruned to a share of its time, trained back, and tried like any candidate.
 
-How fast a pruned network is needs no training, and its weights are solved for within seconds, so all sizes are built,
-timed and read first: the larger ones often do as they are. Of the others one after another is trained, the one with the
-largest expected gain per minute first, until nothing left is likely to be better.
+How fast a smaller network is needs no training, and its weights are solved for within seconds: the larger ones often
+do as they are. Others are trained. What comes next, a look at a size or training one back, is what gains most speed per
+minute by all that was seen so far (`sartor.plan.shrinking`), until nothing left is likely to be better.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, get_args
 
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
-from sartor.fit.reshaping import reshaped
+from sartor.fit.reshaping import RECOVERY_SHARE, reshaped
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
-from sartor.fit.trying import fastest_likely, try_candidate
+from sartor.fit.trying import fastest_likely, lost_share, try_candidate
 from sartor.plan.candidates import Candidate, Refusal
 from sartor.plan.recipe import CompressionStep, Recipe
-from sartor.plan.shrinking import SOLVED, Rung, Shrinking, ladder
+from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
 from sartor.units import format_value
 
 _WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
@@ -27,6 +26,8 @@ _FORMS = 3  # ways to store a network that are tried with each size
 _CLOSE = 1.5  # times the fastest form that another may take
 _STEPS = 1000  # of one training, as `train.settings` derives them for what recovers
 _BATCH = 256
+_LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
+_MUCH = 4.0  # of what may be lost, where a training was given up and nothing was read
 _PASSES = 4.0  # forward passes that a step costs: forward, two products backward, and the teacher's share
 
 
@@ -48,9 +49,7 @@ def shrink(search: Search) -> None:
             continue
         run.watch.phase(f"{source.model.name}: smaller networks")
         try:
-            known, cut, rungs = _without_training(search, source, forms)
-            if len(run.data.rows("train")):
-                _train_back(search, source, forms, cut, known, rungs)
+            _search(search, source, forms)
         except CandidateError as error:
             run.watch.note(f"{source.model.name}: no smaller network: {error}")
             search.board.refusals.append(Refusal(f"pruning {source.model.name}", str(error)))
@@ -84,17 +83,16 @@ def _order(standing: Standing) -> tuple[float, float]:
     return -quality, standing.seconds or 0.0
 
 
-Cut = Literal["channels", "layers", "low rank"]
-CUTS: tuple[Cut, ...] = get_args(Cut)
+CUTS = ("channels", "layers", "low rank")
 """What a network can lose."""
 
 
-def _cut(form: Standing, share: float, cut: Cut) -> CompressionStep:
+def _cut(form: Standing, size: Size) -> CompressionStep:
     """Cutting to a share of the time that layers take in one form, whatever the network is stored in later."""
-    time, stored = ("time", share), ("for", f"{form.candidate.runtime} {form.candidate.recipe.slug}")
-    if cut == "low rank":
+    time, stored = ("time", size.share), ("for", f"{form.candidate.runtime} {form.candidate.recipe.slug}")
+    if size.cut == "low rank":
         return CompressionStep("low-rank", (time, stored))
-    how = ("importance", "activation") if cut == "channels" else ("cut", "layers")
+    how = ("importance", "activation") if size.cut == "channels" else ("cut", "layers")
     return CompressionStep("prune", (time, how, stored))
 
 
@@ -102,113 +100,90 @@ def _candidate(form: Standing, *steps: CompressionStep) -> Candidate:
     return replace(form.candidate, recipe=Recipe((*steps, *form.candidate.recipe.effective)))
 
 
-def _without_training(
-    search: Search, source: Source, forms: list[Standing]
-) -> tuple[Shrinking, Cut, dict[float, Rung]]:
-    """Networks whose weights were solved for and not trained: the smallest that is good enough, how, and all sizes.
+def _search(search: Search, source: Source, forms: list[Standing]) -> None:
+    """Look at sizes and train them back until nothing left is likely to be better, or the time is over.
 
     Raises:
         CandidateError: the network cannot be cut.
     """
-    known, whole = Shrinking(SOLVED), forms[0].seconds or 0.0
-    rungs = {round(float(share), 3): Rung(round(float(share), 3), float(share) * whole, 1.0) for share in ladder()}
-    cut: Cut | None = None
-    settled = False  # once a size will do: before that, each is cut in every way, for what is best depends on the size
-    while (step := known.next(rungs, fastest_likely(search))) is not None:
-        if not search.run.clock.search_goes_on():
+    run, whole = search.run, forms[0].seconds or 0.0
+    sizes = tuple(Size(cut, round(float(share), 3)) for cut in CUTS for share in ladder())
+    known = Shrinking(whole, sizes, _minutes(search, source))
+    _say_what_it_takes(search, known)
+    while (step := known.next(fastest_likely(search))) is not None:
+        if not run.clock.search_goes_on():
             search.in_time = False
-            break
-        share = step.rung.share
-        if cut is not None and settled:
-            standing = try_candidate(search, source, _candidate(forms[0], _cut(forms[0], share, cut)))
+            return
+        if step.way == "look":
+            known = _look(search, source, forms, known, step.size)
         else:
-            best, standing = _best_cut(search, source, forms[0], share)
-            cut = best or cut
-        if cut is None or standing.seconds is None:
-            # What is smaller cannot be made either.
-            rungs = {other: rung for other, rung in rungs.items() if other > share}
-            if not rungs:
-                raise CandidateError("failed", standing.why)
-            continue
-        rungs[share] = replace(rungs[share], seconds=standing.seconds)
-        if standing.likely:
-            for form in forms[1:]:
-                try_candidate(search, source, _candidate(form, _cut(forms[0], share, cut)))
-        settled |= standing.likely
-        known = known.learn(share, good=standing.likely)
-    training = {share: replace(rung, minutes=_minutes(search, source, share)) for share, rung in rungs.items()}
-    return Shrinking(enough=known.enough), cut or "channels", training
+            run.watch.phase(
+                f"{source.model.name}: cut to {step.size.share:.0%} of its time ({step.size.cut}) and trained back; "
+                f"it will do with a probability of {step.chance:.0%}",
+                len(forms),
+            )
+            known = known.train(step.size, _trained_back(search, source, forms, step.size))
+    best, chance = format_value(fastest_likely(search), "s"), known.chance_left(fastest_likely(search))
+    run.watch.note(f"no other size is likely to be better than {best}: the probability is {chance:.0%}")
 
 
-def _best_cut(search: Search, source: Source, form: Standing, share: float) -> tuple[Cut | None, Standing]:
-    """What the network loses least by at one size, before any training; None where no cut comes to it."""
-    found: dict[Cut, Standing] = {}
-    for cut in CUTS:
-        if found and not search.run.clock.search_goes_on():
-            break
-        found[cut] = try_candidate(search, source, _candidate(form, _cut(form, share, cut)))
-    read = {cut: standing for cut, standing in found.items() if standing.quality is not None}
-    if not read:
-        return None, found["channels"]
-    best = min(read, key=lambda cut: (not read[cut].likely, _order(read[cut])))
-    return best, read[best]
+def _say_what_it_takes(search: Search, known: Shrinking) -> None:
+    looks, trainings = known.whole_search(fastest_likely(search))
+    train = f" and to train them all back about {format_value(60 * trainings, 's')}" if trainings else ""
+    left = format_value(max(0.0, search.run.clock.left()), "s")
+    took = format_value(60 * looks, "s")
+    search.run.watch.note(f"to look at all smaller networks would take about {took}{train}; {left} are left")
 
 
-def _minutes(search: Search, source: Source, share: float) -> float:
-    """What training a network of a share of the time takes, from how long a call of the whole one takes in f32."""
+def _look(search: Search, source: Source, forms: list[Standing], known: Shrinking, size: Size) -> Shrinking:
+    """Cut, time and read one size, and where it will do try it in every form.
+
+    Raises:
+        CandidateError: it was the last that might have been made.
+    """
+    step = _cut(forms[0], size)
+    standing = try_candidate(search, source, _candidate(forms[0], step))
+    if standing.seconds is None:
+        known = known.without(size)
+        if not known.sizes:
+            raise CandidateError("failed", standing.why)
+        return known
+    if standing.likely:
+        for form in forms[1:]:
+            try_candidate(search, source, _candidate(form, step))
+    return known.look(size, standing.seconds, lost_share(search, standing))
+
+
+def _minutes(search: Search, source: Source) -> Minutes:
+    """What a look takes, and a training of the whole network, from how long its calls take in f32."""
     plain = [
         s.seconds
         for s in search.board.all()
         if s.candidate.model == source.model.name and s.candidate.is_uncompressed and s.seconds is not None
     ]
-    seconds = _STEPS * _BATCH * _PASSES * min(plain, default=0.0) * share / search.run.need.workload.batch
-    return min(seconds, max(1.0, search.run.clock.left())) / 60
+    call = min(plain, default=0.0) / search.run.need.workload.batch
+    look = (_LOOK_SECONDS + _LOOK_ROWS * call) / 60
+    if not len(search.run.data.rows("train")):
+        return Minutes(look, None)
+    allowed = max(1.0, RECOVERY_SHARE * search.run.clock.left())
+    return Minutes(look, min(_STEPS * _BATCH * _PASSES * call, allowed) / 60)
 
 
-def _train_back(
-    search: Search, source: Source, forms: list[Standing], cut: Cut, known: Shrinking, rungs: dict[float, Rung]
-) -> None:
-    run = search.run
-    left = [rung for rung in rungs.values() if rung.share < known.enough]
-    if left:
-        wanted = format_value(60 * sum(rung.minutes for rung in left), "s")
-        there = format_value(max(0.0, run.clock.left()), "s")
-        run.watch.note(
-            f"to train back all {len(left)} sizes that may be faster would take about {wanted} of {there} left"
-        )
-    while True:
-        step = known.next(rungs, fastest_likely(search))
-        if step is None:
-            run.watch.note(_why_ended(search, known, rungs))
-            break
-        if not run.clock.search_goes_on():
-            search.in_time = False
-            break
-        share = step.rung.share
-        run.watch.phase(
-            f"{source.model.name}: pruned to {share:.0%} of its time and trained back; it will do with a "
-            f"probability of {step.chance:.0%}",
-            len(forms),
-        )
-        known = known.learn(share, good=_good(search, source, forms, _cut(forms[0], share, cut)))
-
-
-def _good(search: Search, source: Source, forms: list[Standing], cut: CompressionStep) -> bool:
-    """Train one size and try it in every form; whether one will probably be proved."""
-    run, good = search.run, False
+def _trained_back(search: Search, source: Source, forms: list[Standing], size: Size) -> float:
+    """Train one size and try it in every form; what the best of them lost, as a share of what may be lost."""
+    run, cut = search.run, _cut(forms[0], size)
     candidates = [_candidate(form, cut, CompressionStep("recover")) for form in forms]
     try:
         network = reshaped(run, source, candidates[0].recipe)
     except CandidateError as error:
         _reject(search, candidates, str(error))
-        return False
+        return _MUCH
     hopeless = network.training.get("hopeless")
     if hopeless:
         _reject(search, candidates, f"trained back: {hopeless}")
-        return False
-    for candidate in candidates:
-        good |= try_candidate(search, source, candidate).likely
-    return good
+        return _MUCH
+    lost = [lost_share(search, try_candidate(search, source, candidate)) for candidate in candidates]
+    return min((each for each in lost if each is not None), default=_MUCH)
 
 
 def _reject(search: Search, candidates: list[Candidate], why: str) -> None:
@@ -217,9 +192,3 @@ def _reject(search: Search, candidates: list[Candidate], why: str) -> None:
             search.board.add((candidate,), ())
         search.board.reject(candidate.id, why)
     search.run.watch.tried(candidates[0].label, why)
-
-
-def _why_ended(search: Search, known: Shrinking, rungs: dict[float, Rung]) -> str:
-    chance = known.chance_left(rungs, fastest_likely(search))
-    best = format_value(fastest_likely(search), "s")
-    return f"no other size is likely to be better than {best}: the probability is {chance:.0%}"

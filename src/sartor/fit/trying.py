@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
@@ -9,7 +11,12 @@ from sartor.fit.building import build_variant
 from sartor.fit.screening import apply_limits, time_files
 from sartor.fit.search import Search, announce, race
 from sartor.fit.stages import Source
+from sartor.measure.quality_bounds import limit_bounds
+from sartor.need import AGREEMENT
 from sartor.plan.candidates import Candidate
+from sartor.units import format_value
+
+_SLOWER = 1.15  # times what will probably be proved: above what two screens differ by on a usual machine
 
 
 def try_candidate(search: Search, source: Source, candidate: Candidate) -> Standing:
@@ -28,10 +35,37 @@ def try_candidate(search: Search, source: Source, candidate: Candidate) -> Stand
     reference = search.reference(source)
     time_files(run, board, source, reference, [timed], {candidate: [candidate.id]}, lambda *_: None, lambda: True)
     apply_limits(run, board, candidate.id)
+    _leave_out_if_slower(search, board[candidate.id])
     if board[candidate.id].alive:
         race(search, source, board[candidate.id])
         announce(search, candidate.id)
     return board[candidate.id]
+
+
+def _leave_out_if_slower(search: Search, standing: Standing) -> None:
+    """Reading takes longest, and what is clearly slower than what will probably be proved is not worth it."""
+    best = fastest_likely(search)
+    asked = search.run.need.minimise in ("latency", "throughput") and not search.run.exhaustive
+    if asked and standing.alive and standing.seconds is not None and standing.seconds > _SLOWER * best:
+        faster = format_value(best, "s")
+        search.board.reject(standing.id, f"slower than what will probably be proved, which takes {faster}")
+
+
+def lost_share(search: Search, standing: Standing) -> float | None:
+    """What a candidate lost, as a share of what the tightest quality limit allows; None where it was not read.
+
+    At most 0 where it lost nothing; infinite where nothing may be lost.
+    """
+    run, seen = search.run, standing.seen
+    if seen is None:
+        return None
+    shares = [0.0]
+    for limit in run.quality_limits:
+        value = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base, run.need.seed).value
+        plain = 0.0 if limit.is_drop else 1.0 if limit.name == AGREEMENT else abs(search.baseline_value)
+        lost, allowed = ((each - plain) * (1 if limit.op == "<=" else -1) for each in (value, limit.value))
+        shares.append(lost / allowed if allowed > 0 else math.inf)
+    return max(shares)
 
 
 def fastest_likely(search: Search) -> float:

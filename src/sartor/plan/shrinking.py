@@ -1,39 +1,96 @@
-"""How small a network may become before it loses too much: which size to try next. Pure.
+"""How small a network may become before it loses too much: what to try next. Pure.
 
-A network is cut to a share of its time. Smaller ones are faster and less likely to be good enough. What is not known is
-the smallest share that still is; every one that is tried says on which side of it a share lies.
+A network is cut in one of several ways to a share of its time. Cutting, timing and reading it takes seconds; training
+it back takes minutes. Beliefs say what both are worth before they are done: how fast the loss of each kind of cut
+grows as the network shrinks, how much of its time really goes, and what share of a loss training leaves. All three are
+normal in logarithms and learn from everything that was tried.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-# log2 of the share of its time that half of all networks can do with: after training, and where weights were only
-# solved for.
-TRAINED, SOLVED = -1.25, -0.75
-_SPREAD = 1.0  # in halvings
+ENOUGH = 0.7
+"""Of what may be lost: with more, confirm would probably not prove the limit."""
+# Beliefs before anything was tried, in logarithms to base 2: of the loss at half of the time and its growth with each
+# halving, of the time at a share of 1 and its fall, and of the share of a loss that training leaves. Means, then
+# standard deviations.
+_LOSS = ((0.5, 4.0), (4.0, 1.5))
+_TIME = ((0.0, -1.0), (0.3, 0.3))
+_LEFT = (-3.0, 1.5)
+_SCATTER_LOSS, _SCATTER_TIME, _SCATTER_LEFT = 1.0, 0.1, 1.0  # of one network around its line
+_LEAST_LOSS, _MOST_LOSS = 0.05, 100.0  # of what may be lost: less cannot be told from rows, more does not matter
 _LEAST_CHANCE = 0.05  # that anything left is better, below which a search ends
 _LEAST_GAIN = 0.03  # of the time: a smaller one is not told apart
 
+Way = Literal["look", "train"]
+
 
 @dataclass(frozen=True)
-class Rung:
-    """One size.
+class Size:
+    """A network cut in one way to a share of its time, above 0 and at most 1."""
 
-    Attributes:
-        share: of the time of the whole network, above 0, at most 1.
-        seconds: of a call, as measured, or as expected where it was not built yet.
-        minutes: that trying it is expected to take.
+    cut: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a size: seconds of a call, and what it lost as a share of what may be lost, if it was read."""
+
+    seconds: float
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A belief about `start + slope * halvings`, in logarithms to base 2: normal, learnt by least squares.
+
+    Bishop 2006, "Pattern Recognition and Machine Learning", equations 3.50 and 3.51.
     """
 
-    share: float
-    seconds: float
-    minutes: float
+    mean: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    scatter: float
+
+    @classmethod
+    def of(cls, prior: tuple[tuple[float, float], tuple[float, float]], scatter: float) -> Line:
+        """The belief before anything was seen: means, and standard deviations."""
+        return cls(np.array(prior[0]), np.diag(1 / np.square(prior[1])), scatter)
+
+    def learn(self, halvings: float, value: float) -> Line:
+        """One value was seen."""
+        row = np.array([1.0, halvings])
+        precision = self.precision + np.outer(row, row) / self.scatter**2
+        seen = self.precision @ self.mean + row * value / self.scatter**2
+        return Line(np.asarray(np.linalg.solve(precision, seen), dtype=np.float64), precision, self.scatter)
+
+    def at(self, halvings: float) -> tuple[float, float]:
+        """Mean and standard deviation of what would be seen there."""
+        row = np.array([1.0, halvings])
+        return float(row @ self.mean), math.sqrt(float(row @ np.linalg.solve(self.precision, row)) + self.scatter**2)
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """What trying a size takes: to look at it, and to train it back, for a network of the whole time; none without."""
+
+    look: float
+    train: float | None
+
+    def of(self, way: Way, share: float, *, seen: bool) -> float:
+        """Of one size; what is trained is looked at before."""
+        if way == "look":
+            return self.look
+        assert self.train is not None
+        return self.train * share + (0.0 if seen else self.look)
 
 
 @dataclass(frozen=True)
@@ -45,76 +102,138 @@ class Step:
         gain: expected log2 of the speed-up over the best so far, chance included.
     """
 
-    rung: Rung
+    size: Size
+    way: Way
     chance: float
     gain: float
+    minutes: float
 
 
 @dataclass(frozen=True)
 class Shrinking:
-    """What is known of the smallest share that is good enough.
+    """What is known of the sizes of one network.
 
     Attributes:
-        enough: the smallest share that was.
-        short: the largest that was not.
-        tried: shares that were tried.
-        usual: log2 of the share that is enough for half of all networks.
+        whole: seconds of a call before any cut.
+        sizes: that can be tried.
+        seen: of the sizes that were looked at.
+        trained: what share of what may be lost the trained ones lost.
     """
 
-    usual: float = TRAINED
-    enough: float = math.inf
-    short: float = 0.0
-    tried: tuple[float, ...] = field(default=())
+    whole: float
+    sizes: tuple[Size, ...]
+    minutes: Minutes
+    seen: Mapping[Size, Seen] = field(default_factory=dict)
+    trained: Mapping[Size, float] = field(default_factory=dict)
 
-    def learn(self, share: float, *, good: bool) -> Shrinking:
-        """One more was tried."""
-        tried = (*self.tried, share)
-        if good:
-            return replace(self, enough=min(self.enough, share), tried=tried)
-        return replace(self, short=max(self.short, share), tried=tried)
+    def look(self, size: Size, seconds: float, loss: float | None) -> Shrinking:
+        """A size was cut, timed and, where it was worth it, read."""
+        return replace(self, seen={**self.seen, size: Seen(seconds, None if loss is None else _within(loss))})
 
-    def chance(self, share: float) -> float:
-        """Probability that a network of this share of the time is good enough."""
-        if share >= self.enough:
-            return 1.0
-        if share <= self.short:
-            return 0.0
-        low, mine, high = (_below(each, self.usual) for each in (self.short, share, self.enough))
-        return (mine - low) / (high - low) if high > low else 0.5
+    def train(self, size: Size, loss: float) -> Shrinking:
+        """A size that was looked at was trained back."""
+        return replace(self, trained={**self.trained, size: _within(loss)})
 
-    def next(self, rungs: Mapping[float, Rung], best: float) -> Step | None:
-        """The size with the largest expected gain per minute; None when nothing left is likely to be better.
+    def without(self, size: Size) -> Shrinking:
+        """A size cannot be made, and so no smaller one of its kind; a kind of which nothing was made is given up."""
+        made = any(other.cut == size.cut for other in self.seen)
+        kept = (s for s in self.sizes if s.cut != size.cut or (made and s.share > size.share))
+        return replace(self, sizes=tuple(kept))
+
+    def next(self, best: float) -> Step | None:
+        """The step with the largest expected gain per minute; None when nothing left is likely to be better.
 
         Args:
-            rungs: sizes by their share.
             best: seconds of the best so far.
         """
-        left = self._left(rungs, best)
-        steps = [Step(r, self.chance(r.share), self.chance(r.share) * math.log2(best / r.seconds)) for r in left]
-        if not steps or self.chance_left(rungs, best) < _LEAST_CHANCE:
+        if self.chance_left(best) < _LEAST_CHANCE:
             return None
-        return max(steps, key=lambda step: (step.gain / step.rung.minutes, step.rung.share))
+        first = max(self.steps(best), key=lambda step: (step.gain / step.minutes, step.size.share))
+        return replace(first, way="look") if first.size not in self.seen else first
 
-    def chance_left(self, rungs: Mapping[float, Rung], best: float) -> float:
-        """Probability that any size that was not tried is good enough and faster than the best so far."""
-        return max((self.chance(rung.share) for rung in self._left(rungs, best)), default=0.0)
+    def whole_search(self, best: float) -> tuple[float, float]:
+        """Minutes of a look at everything that may be better, and of training it all back."""
+        steps = self.steps(best)
+        looks = sum(step.minutes for step in steps if step.way == "look")
+        return looks, sum((self.minutes.train or 0.0) * step.size.share for step in steps if step.way == "train")
 
-    def _left(self, rungs: Mapping[float, Rung], best: float) -> list[Rung]:
-        """Sizes that may be good enough and better; larger than a good one is no faster, whatever a clock says."""
-        return [
-            rung
-            for rung in rungs.values()
-            if self.short < rung.share < self.enough and rung.seconds < (1 - _LEAST_GAIN) * best
-        ]
+    def chance_left(self, best: float) -> float:
+        """Probability that the most likely of what may be better is good enough."""
+        return max((step.chance for step in self.steps(best)), default=0.0)
+
+    def steps(self, best: float) -> list[Step]:
+        """Everything that may be better than the best so far."""
+        found = []
+        for size in self.sizes:
+            seconds = self.seconds(size)
+            ways: Iterable[Way] = ("look", "train") if self.minutes.train is not None else ("look",)
+            for way in ways:
+                done = size in (self.seen if way == "look" else self.trained)
+                if done or seconds > (1 - _LEAST_GAIN) * best:
+                    continue
+                chance = self.chance(size, way)
+                minutes = self.minutes.of(way, size.share, seen=size in self.seen)
+                found.append(Step(size, way, chance, chance * math.log2(best / seconds), minutes))
+        return found
+
+    def seconds(self, size: Size) -> float:
+        """Of a call: as it was timed, or as it is expected."""
+        if size in self.seen:
+            return self.seen[size].seconds
+        return self.whole * float(2 ** self._lines[size.cut][0].at(_halvings(size))[0])
+
+    def chance(self, size: Size, way: Way) -> float:
+        """Probability that a size is good enough, as it is cut or trained back."""
+        mean, deviation = self._lines[size.cut][1].at(_halvings(size) - 1)
+        if (loss := self._loss_of(size)) is not None:
+            mean, deviation = math.log2(loss), 0.0
+        if way == "train":
+            left, unsure = self._left
+            mean, deviation = mean + left, math.hypot(deviation, unsure)
+        return _below(math.log2(ENOUGH) - mean, deviation)
+
+    def _loss_of(self, size: Size) -> float | None:
+        return self.seen[size].loss if size in self.seen else None
+
+    @cached_property
+    def _lines(self) -> dict[str, tuple[Line, Line]]:
+        """Of each cut: its time over the halvings of the share, and its loss over the halvings beyond the first."""
+        lines = {s.cut: (Line.of(_TIME, _SCATTER_TIME), Line.of(_LOSS, _SCATTER_LOSS)) for s in self.sizes}
+        for size, seen in self.seen.items():
+            time, loss = lines.get(size.cut) or (Line.of(_TIME, _SCATTER_TIME), Line.of(_LOSS, _SCATTER_LOSS))
+            time = time.learn(_halvings(size), math.log2(seen.seconds / self.whole))
+            lines[size.cut] = time, _learnt(loss, _halvings(size) - 1, seen.loss)
+        return lines
+
+    @cached_property
+    def _left(self) -> tuple[float, float]:
+        """Mean and standard deviation of the logarithm of the share of its loss that a size keeps in training."""
+        mean, precision = _LEFT[0], 1 / _LEFT[1] ** 2
+        for size, loss in self.trained.items():
+            if (before := self._loss_of(size)) is None:
+                continue
+            more, kept = 1 / _SCATTER_LEFT**2, math.log2(loss / before)
+            mean, precision = (precision * mean + more * kept) / (precision + more), precision + more
+        return mean, math.sqrt(1 / precision + _SCATTER_LEFT**2)
 
 
-def _below(share: float, usual: float) -> float:
-    """Prior probability that the smallest share that is good enough is at most this one; normal in its logarithm."""
-    if share <= 0:
-        return 0.0
-    if math.isinf(share):
-        return 1.0
-    return 0.5 * (1 + math.erf((math.log2(share) - usual) / (_SPREAD * math.sqrt(2))))
+def _within(loss: float) -> float:
+    return min(max(loss, _LEAST_LOSS), _MOST_LOSS)
+
+
+def _learnt(line: Line, halvings: float, loss: float | None) -> Line:
+    return line if loss is None else line.learn(halvings, math.log2(loss))
+
+
+def _halvings(size: Size) -> float:
+    return -math.log2(size.share)
+
+
+def _below(distance: float, deviation: float) -> float:
+    """Probability that a normal variable is less than `distance` above its mean."""
+    if deviation == 0.0:
+        return 1.0 if distance >= 0 else 0.0
+    return 0.5 * (1 + math.erf(distance / (deviation * math.sqrt(2))))
 
 
 def ladder(most: float = 0.8, least: float = 0.12, rungs: int = 10) -> NDArray[np.float64]:

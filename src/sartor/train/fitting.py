@@ -78,6 +78,7 @@ def fit(job: TrainingJob, report: Report, clock: Clock) -> TrainedModel:
         if job.settings.recovers:
             # What was taken may be so little that training only does harm.
             best.offer(0, *_signed_score(run), run.module)
+        run.pace.begin()
         while True:
             figures = _epoch(run, len(history) + 1, history[-1].validation if history else None, best)
             history.append(figures)

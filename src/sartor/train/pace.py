@@ -88,6 +88,10 @@ class Pace:
         """Epochs that there will have been, the last one perhaps incomplete."""
         return max(1, math.ceil((self.done + self.steps_left) / self.steps_per_epoch - 1e-9))
 
+    def begin(self) -> None:
+        """The first step begins now: what was prepared before is no part of it, though of the time limit."""
+        self._last = self._clock()
+
     def step_done(self) -> None:
         """Count one training step."""
         now = self._clock()

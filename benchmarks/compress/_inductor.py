@@ -1,0 +1,98 @@
+"""The peer from torch: int8 by PT2E with the quantizer for x86, compiled ahead of time by inductor.
+
+The network is the same f32 ONNX file, as a torch module; torchao quantizes it with its defaults for x86, and inductor
+compiles it for single rows with the weights frozen, as torch's tutorial for x86 has it. Rows of several lengths keep
+their length symbolic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _peers import single_rows
+from sartor.runtime.base import Array
+from sartor.steps.prepared import Prepared
+
+WORKER = Path(__file__).parent / "_inductor_worker"
+INT8, F32 = "torch inductor int8", "f32 in torch inductor"
+
+
+def let_workers_know() -> None:
+    """Register the runtime here and in every worker that is started from now on."""
+    sys.path.insert(0, str(WORKER))
+    importlib.import_module("inductor_runtime").register()
+    paths = [str(WORKER), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+def build(source: Path, calibration: Prepared, folder: Path, *, quantize: bool) -> Path:
+    """A package of the network of an ONNX file, of its first output."""
+    import onnx
+    import torch
+    import torch._inductor.config as inductor
+    from torch._inductor import aoti_compile_and_package
+
+    from sartor.train.onnx_module import OnnxModule
+
+    model = onnx.load(source)
+    names = [value.name for value in model.graph.input]
+    rows = [[row[name] for name in names] for row in single_rows(calibration)]
+    network = _first(OnnxModule(model, [model.graph.output[0].name])).eval()
+    with torch.no_grad(), inductor.patch(freezing=True):
+        # The first module takes any number of rows, as one argument; what was exported takes each by itself.
+        exported = torch.export.export(network, _example(rows), dynamic_shapes=(_dynamic(rows),)).module()
+        if quantize:
+            exported = _quantized(exported, rows)
+        program = torch.export.export(exported, _example(rows), dynamic_shapes=_dynamic(rows))
+        package = folder / ("inductor-int8.pt2" if quantize else "inductor-f32.pt2")
+        return Path(aoti_compile_and_package(program, package_path=str(package)))
+
+
+def _quantized(exported: Any, rows: list[list[Array]]) -> Any:
+    import torch
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+
+    quantizer = x86.X86InductorQuantizer()
+    quantizer.set_global(x86.get_default_x86_inductor_quantization_config())
+    prepared = prepare_pt2e(exported, quantizer)
+    for row in rows:
+        prepared(*map(torch.from_numpy, row))
+    return convert_pt2e(prepared)
+
+
+def _first(network: Any) -> Any:
+    """The module that gives a network's first output and not a dictionary."""
+    import torch
+
+    class First(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, *rows: torch.Tensor) -> torch.Tensor:
+            return next(iter(self.network(*rows).values()))
+
+    return First()
+
+
+def _example(rows: list[list[Array]]) -> tuple[Any, ...]:
+    """The longest row: a length of 1 would be taken for a constant."""
+    import torch
+
+    return tuple(torch.from_numpy(array) for array in max(rows, key=lambda row: max(map(np.size, row))))
+
+
+def _dynamic(rows: list[list[Array]]) -> Any:
+    """The dimensions in which rows differ, by position; those of one name are the same."""
+    import torch
+
+    shapes = [np.array([row[place].shape for row in rows]) for place in range(len(rows[0]))]
+    length = torch.export.Dim("length", min=2)
+    return tuple({int(axis): length for axis in np.flatnonzero(np.ptp(shape, axis=0))} for shape in shapes)
