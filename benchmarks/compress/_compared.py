@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import _inductor
 import numpy as np
 from _ready import Rows
 
@@ -83,7 +84,8 @@ def _variant(runtime: str, path: Path, settings: Settings) -> Variant:
 
 def _settings(runtime: str, rows: Rows) -> list[Settings]:
     varies = rows.saved["lengths"] is not None
-    shapes: tuple[ShapePolicy, ...] = ("dynamic",) if varies else ("dynamic", "fixed")
+    given = varies or runtime == _inductor.RUNTIME  # whose packages have the shapes that they were compiled for
+    shapes: tuple[ShapePolicy, ...] = ("dynamic",) if given else ("dynamic", "fixed")
     if varies and runtime == "openvino":
         shapes = ("dynamic", "buckets")
     known: tuple[Precision, ...] = ("f32", "bf16")

@@ -8,6 +8,7 @@ their length symbolic.
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from sartor.runtime.base import Array
 from sartor.steps.prepared import Prepared
 
 WORKER = Path(__file__).parent / "_inductor_worker"
-INT8, F32 = "torch inductor int8", "f32 in torch inductor"
+INT8, RUNTIME = "torch inductor int8", "torch inductor"
 
 
 def let_workers_know() -> None:
@@ -31,7 +32,7 @@ def let_workers_know() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
-def build(source: Path, calibration: Prepared, folder: Path, *, quantize: bool) -> Path:
+def build(source: Path, calibration: Prepared, folder: Path) -> Path:
     """A package of the network of an ONNX file, of its first output."""
     import onnx
     import torch
@@ -44,14 +45,11 @@ def build(source: Path, calibration: Prepared, folder: Path, *, quantize: bool) 
     names = [value.name for value in model.graph.input]
     rows = [[row[name] for name in names] for row in single_rows(calibration)]
     network = _first(OnnxModule(model, [model.graph.output[0].name])).eval()
-    with torch.no_grad(), inductor.patch(freezing=True):
+    with torch.no_grad(), inductor.patch({"freezing": True, "cpp.dynamic_threads": True}):
         # The first module takes any number of rows, as one argument; what was exported takes each by itself.
         exported = torch.export.export(network, _example(rows), dynamic_shapes=(_dynamic(rows),)).module()
-        if quantize:
-            exported = _quantized(exported, rows)
-        program = torch.export.export(exported, _example(rows), dynamic_shapes=_dynamic(rows))
-        package = folder / ("inductor-int8.pt2" if quantize else "inductor-f32.pt2")
-        return Path(aoti_compile_and_package(program, package_path=str(package)))
+        program = torch.export.export(_quantized(exported, rows), _example(rows), dynamic_shapes=_dynamic(rows))
+        return Path(aoti_compile_and_package(program, package_path=str(folder / "inductor.pt2")))
 
 
 def _quantized(exported: Any, rows: list[list[Array]]) -> Any:
@@ -59,12 +57,56 @@ def _quantized(exported: Any, rows: list[list[Array]]) -> Any:
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
+    _as_linear(exported)
+    _name_sources(exported.graph)
     quantizer = x86.X86InductorQuantizer()
     quantizer.set_global(x86.get_default_x86_inductor_quantization_config())
     prepared = prepare_pt2e(exported, quantizer)
     for row in rows:
         prepared(*map(torch.from_numpy, row))
-    return convert_pt2e(prepared)
+    made = convert_pt2e(prepared)
+    if not any("quantize_per" in str(node.target) for node in made.graph.nodes):
+        raise ValueError("torchao found nothing to quantize")
+    return made
+
+
+def _as_linear(exported: Any) -> None:
+    """Products with a constant matrix become linear layers, which the quantizer knows; ONNX has no such operator."""
+    import torch
+
+    for node in list(exported.graph.nodes):
+        matrix = node.args[1] if node.target is torch.ops.aten.matmul.default else None
+        if matrix is None or matrix.op != "get_attr" or exported.get_parameter(matrix.target).ndim != 2:
+            continue
+        name = f"{matrix.target}_as_linear".replace(".", "_")
+        exported.register_parameter(name, torch.nn.Parameter(exported.get_parameter(matrix.target).T.contiguous()))
+        with exported.graph.inserting_before(node):
+            weight = exported.graph.get_attr(name)
+            linear = exported.graph.call_function(torch.ops.aten.linear.default, (node.args[0], weight))
+        linear.meta = dict(node.meta)
+        node.replace_all_uses_with(linear)
+        exported.graph.erase_node(node)
+    exported.recompile()
+
+
+def _name_sources(graph: Any) -> None:
+    """Say of each operator which layer it is: the quantizer finds what it fuses by that, which functions lack."""
+    import torch
+
+    aten = torch.ops.aten
+    layers = {
+        aten.conv2d.default: torch.nn.Conv2d,
+        aten.linear.default: torch.nn.Linear,
+        aten.relu.default: torch.nn.ReLU,
+        aten.add.Tensor: operator.add,
+        aten.adaptive_avg_pool2d.default: torch.nn.AdaptiveAvgPool2d,
+        aten.max_pool2d.default: torch.nn.MaxPool2d,
+        aten.hardtanh.default: torch.nn.Hardtanh,
+        aten.silu.default: torch.nn.SiLU,
+    }
+    for node in graph.nodes:
+        if node.target in layers:
+            node.meta["source_fn_stack"] = [(node.name, layers[node.target])]
 
 
 def _first(network: Any) -> Any:

@@ -27,6 +27,9 @@ def build_all(ready: Ready, rows: Rows, folder: Path) -> tuple[Peers, dict[str, 
     ways: dict[str, Callable[[], Peers]] = {
         "the usual int8": lambda: build_peers(ready.model, calibration, folder, transformer=ready.source.transformer),
         CONTROLLED: lambda: {CONTROLLED: ("openvino", _with_accuracy_control(ready, rows, folder))},
+        _inductor.INT8: lambda: {
+            _inductor.INT8: (_inductor.RUNTIME, _inductor.build(ready.model, calibration, folder))
+        },
     }
     for label, build in ways.items():
         began = time.monotonic()

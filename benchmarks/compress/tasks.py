@@ -2,10 +2,10 @@
 
 Each task trains a network once. Its f32 ONNX file is then compressed by `sartor fit` twice, once with
 `train: recover` and once with `train: false`, and by the peers with their defaults: ONNX Runtime static and dynamic
-int8, NNCF post-training int8 and NNCF with accuracy control in OpenVINO. All calibrate on the same rows and are judged
-on the same untouched ones, by the same one-sided test; each is timed at its own best threads, shape and precision in
-the same launch groups. Told: the speed-up over the best f32, and the ratio to the fastest peer that passes; the
-geometric mean over the tasks whose figures stand in `--folder`.
+int8, NNCF post-training int8 and NNCF with accuracy control in OpenVINO, torchao's int8 compiled by torch inductor.
+All calibrate on the same rows and are judged on the same untouched ones, by the same one-sided test; each is timed at
+its own best threads, shape and precision in the same launch groups. Told: the speed-up over the best f32, and the
+ratio to the fastest peer that passes; the geometric mean over the tasks whose figures stand in `--folder`.
 
     python benchmarks/compress/tasks.py --only pneumonia [--budget "15 min"] [--data ../shared/data] [--folder OUT]
 
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from _catalogue import TASKS, Skipped
 from _compared import Compared, at_their_best, compare, judged, outputs_of
+from _inductor import let_workers_know
 from _int8 import build_all
 from _ready import Ready, Rows, make_ready, rows_of
 from _record import record
@@ -150,6 +151,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--results", type=Path, help="also append the JSON lines to this file")
     options = parser.parse_args()
+    let_workers_know()
     holds = True
     with tempfile.TemporaryDirectory() as temporary:
         home = (options.folder or Path(temporary)).resolve()
