@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _inductor import INT8, RUNTIME
+from _inductor import build as build_inductor
 from _ready import Ready, Rows
 
 from _peers import CALIBRATION_ROWS, Peers, build_peers, single_rows
@@ -27,9 +29,7 @@ def build_all(ready: Ready, rows: Rows, folder: Path) -> tuple[Peers, dict[str, 
     ways: dict[str, Callable[[], Peers]] = {
         "the usual int8": lambda: build_peers(ready.model, calibration, folder, transformer=ready.source.transformer),
         CONTROLLED: lambda: {CONTROLLED: ("openvino", _with_accuracy_control(ready, rows, folder))},
-        _inductor.INT8: lambda: {
-            _inductor.INT8: (_inductor.RUNTIME, _inductor.build(ready.model, calibration, folder))
-        },
+        INT8: lambda: {INT8: (RUNTIME, build_inductor(ready.model, calibration, folder))},
     }
     for label, build in ways.items():
         began = time.monotonic()

@@ -115,7 +115,8 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             search.in_time = False
             return
         if step.way == "look":
-            known = _look(search, source, forms, known, step.size)
+            began = run.clock.spent()
+            known = _look(search, source, forms, known, step.size).took(run.clock.spent() - began)
         else:
             run.watch.phase(
                 f"{source.model.name}: cut to {step.size.share:.0%} of its time ({step.size.cut}) and trained back; "

@@ -130,6 +130,10 @@ class Shrinking:
         """A size was cut, timed and, where it was worth it, read."""
         return replace(self, seen={**self.seen, size: Seen(seconds, None if loss is None else _within(loss))})
 
+    def took(self, seconds: float) -> Shrinking:
+        """A look took so long; the next are expected to take the mean of that and what was expected of it."""
+        return replace(self, minutes=replace(self.minutes, look=(self.minutes.look + seconds / 60) / 2))
+
     def train(self, size: Size, loss: float) -> Shrinking:
         """A size that was looked at was trained back."""
         return replace(self, trained={**self.trained, size: _within(loss)})
