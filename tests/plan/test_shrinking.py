@@ -60,6 +60,22 @@ def test_training_is_believed_in_as_far_as_it_helped_before() -> None:
     assert failed.chance(ONE[5], "train") < known.chance(ONE[5], "train") < helped.chance(ONE[5], "train")
 
 
+def test_where_time_is_short_a_size_that_lost_less_is_trained() -> None:
+    small, large = ONE[6], ONE[4]
+    known = start(train=30.0).look(small, 0.2, 4.0).look(large, 0.4, 1.2)
+    ample, short = known.allow(30.0), known.allow(1.5)
+    assert short.chance(small, "train") < ample.chance(small, "train")
+    assert ample.next(1.0) is not None
+    trainings = [step for step in short.steps(1.0) if step.way == "train" and step.size in known.seen]
+    assert max(trainings, key=lambda step: step.gain / step.minutes).size == large
+
+
+def test_a_short_training_that_helped_little_says_little_of_a_full_one() -> None:
+    known = start(train=30.0).look(ONE[4], 0.4, 3.0).look(ONE[6], 0.2, 6.0)
+    short, full = (known.allow(allowed).train(ONE[4], 2.5).allow(30.0) for allowed in (0.5, 30.0))
+    assert full.chance(ONE[6], "train") < short.chance(ONE[6], "train")
+
+
 def test_a_cut_that_hardly_becomes_faster_makes_way_for_one_that_does() -> None:
     # Low rank at half of the time loses less, but takes three quarters of it.
     slow, fast = Size("low rank", SHARES[2]), Size("channels", SHARES[2])

@@ -110,7 +110,7 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
     sizes = tuple(Size(cut, round(float(share), 3)) for cut in CUTS for share in ladder())
     known = Shrinking(whole, sizes, _minutes(search, source))
     _say_what_it_takes(search, known)
-    while (step := known.next(fastest_likely(search))) is not None:
+    while (step := (known := known.allow(_allowed(search))).next(fastest_likely(search))) is not None:
         if not run.clock.search_goes_on():
             search.in_time = False
             return
@@ -166,8 +166,12 @@ def _minutes(search: Search, source: Source) -> Minutes:
     look = (_LOOK_SECONDS + _LOOK_ROWS * call) / 60
     if not len(search.run.data.rows("train")):
         return Minutes(look, None)
-    allowed = max(1.0, RECOVERY_SHARE * search.run.clock.left())
-    return Minutes(look, min(_STEPS * _BATCH * _PASSES * call, allowed) / 60)
+    return Minutes(look, _STEPS * _BATCH * _PASSES * call / 60)
+
+
+def _allowed(search: Search) -> float:
+    """Minutes that a training which begins now may take."""
+    return max(1.0, RECOVERY_SHARE * search.run.clock.left()) / 60
 
 
 def _trained_back(search: Search, source: Source, forms: list[Standing], size: Size) -> float:

@@ -80,17 +80,30 @@ class Line:
 
 @dataclass(frozen=True)
 class Minutes:
-    """What trying a size takes: to look at it, and to train it back, for a network of the whole time; none without."""
+    """What trying a size takes.
+
+    Attributes:
+        look: of any size.
+        train: of a network of the whole time, trained in full; None where nothing can be trained.
+        allowed: that one training may take.
+    """
 
     look: float
     train: float | None
+    allowed: float = math.inf
 
     def of(self, way: Way, share: float, *, seen: bool) -> float:
         """Of one size; what is trained is looked at before."""
-        if way == "look":
-            return self.look
-        assert self.train is not None
-        return self.train * share + (0.0 if seen else self.look)
+        return self.look if way == "look" else self.training(share) + (0.0 if seen else self.look)
+
+    def training(self, share: float) -> float:
+        """Of one training."""
+        return min((self.train or 0.0) * share, self.allowed)
+
+    def part(self, share: float) -> float:
+        """The part of a full training that a size can have."""
+        full = (self.train or 0.0) * share
+        return min(1.0, self.allowed / full) if full > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -117,14 +130,14 @@ class Shrinking:
         whole: seconds of a call before any cut.
         sizes: that can be tried.
         seen: of the sizes that were looked at.
-        trained: what share of what may be lost the trained ones lost.
+        trained: what share of what may be lost the trained ones lost, and the part of a full training that they had.
     """
 
     whole: float
     sizes: tuple[Size, ...]
     minutes: Minutes
     seen: Mapping[Size, Seen] = field(default_factory=dict)
-    trained: Mapping[Size, float] = field(default_factory=dict)
+    trained: Mapping[Size, tuple[float, float]] = field(default_factory=dict)
 
     def look(self, size: Size, seconds: float, loss: float | None) -> Shrinking:
         """A size was cut, timed and, where it was worth it, read."""
@@ -135,8 +148,12 @@ class Shrinking:
         return replace(self, minutes=replace(self.minutes, look=(self.minutes.look + seconds / 60) / 2))
 
     def train(self, size: Size, loss: float) -> Shrinking:
-        """A size that was looked at was trained back."""
-        return replace(self, trained={**self.trained, size: _within(loss)})
+        """A size that was looked at was trained back, in the minutes that are allowed."""
+        return replace(self, trained={**self.trained, size: (_within(loss), self.minutes.part(size.share))})
+
+    def allow(self, minutes: float) -> Shrinking:
+        """One training may take so long from now on."""
+        return replace(self, minutes=replace(self.minutes, allowed=minutes))
 
     def without(self, size: Size) -> Shrinking:
         """A size cannot be made, and so no smaller one of its kind; a kind of which nothing was made is given up."""
@@ -193,7 +210,8 @@ class Shrinking:
             mean, deviation = math.log2(loss), 0.0
         if way == "train":
             left, unsure = self._left
-            mean, deviation = mean + left, math.hypot(deviation, unsure)
+            part = math.sqrt(self.minutes.part(size.share))
+            mean, deviation = mean + part * left, math.hypot(deviation, part * unsure, _SCATTER_LEFT)
         return _below(math.log2(ENOUGH) - mean, deviation)
 
     def _loss_of(self, size: Size) -> float | None:
@@ -211,14 +229,18 @@ class Shrinking:
 
     @cached_property
     def _left(self) -> tuple[float, float]:
-        """Mean and standard deviation of the logarithm of the share of its loss that a size keeps in training."""
+        """Mean and standard deviation of the logarithm of the share of its loss that a size keeps in full training.
+
+        What a shorter one reaches of it is taken to grow with the root of its time.
+        """
         mean, precision = _LEFT[0], 1 / _LEFT[1] ** 2
-        for size, loss in self.trained.items():
+        for size, (loss, part) in self.trained.items():
             if (before := self._loss_of(size)) is None:
                 continue
-            more, kept = 1 / _SCATTER_LEFT**2, math.log2(loss / before)
-            mean, precision = (precision * mean + more * kept) / (precision + more), precision + more
-        return mean, math.sqrt(1 / precision + _SCATTER_LEFT**2)
+            more = part / _SCATTER_LEFT**2
+            full = math.log2(loss / before) / math.sqrt(part)
+            mean, precision = (precision * mean + more * full) / (precision + more), precision + more
+        return mean, math.sqrt(1 / precision)
 
 
 def _within(loss: float) -> float:
