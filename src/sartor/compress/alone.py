@@ -13,7 +13,7 @@ from sartor.compress.applicable import recipes
 from sartor.compress.build import build
 from sartor.compress.values import BuiltVariant
 from sartor.errors import DataError, InputError, ModelError, nearest
-from sartor.model.onnx import parameter_count, read_signature
+from sartor.model.onnx import check_finite, parameter_count, read_signature
 from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import Recipe
 from sartor.runtime import RUNTIMES
@@ -40,7 +40,7 @@ def compress(
         runtime: `onnxruntime` or `openvino`.
 
     Raises:
-        ModelError: no such file, or no ONNX file.
+        ModelError: no such file, no ONNX file, or weights with NaN or infinity.
         InputError: no such recipe or runtime.
         DataError: the rows do not fit the model.
         OutputError: `output` holds files that are not a variant's.
@@ -52,6 +52,7 @@ def compress(
     if runtime not in RUNTIMES:
         raise InputError(f"unknown runtime `{runtime}`", ", ".join(RUNTIMES), nearest(runtime, RUNTIMES))
     signature = read_signature(path)
+    check_finite(path)
     source = ExportedModel(path, signature, parameter_count(path))
     return build(_named(recipe, runtime), source, runtime, _prepared(rows, signature), Path(output))
 

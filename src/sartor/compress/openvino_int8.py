@@ -18,6 +18,9 @@ from sartor.errors import CandidateError, nearest
 from sartor.runtime.refusal import load_refusal
 from sartor.runtime.telemetry import silence_openvino_telemetry
 
+_NOT_TAKEN = (
+    "the calibration rows never take a branch of this model, so that NNCF knows no ranges there; add rows that take it"
+)
 _PRODUCTS = ("Convolution", "GroupConvolution", "MatMul")
 _LAYOUTS = ("Convert", "Reshape", "Transpose", "Unsqueeze", "Squeeze")
 
@@ -56,12 +59,22 @@ def quantize_static(work: Work) -> StepResult:
 
         nncf.set_log_level(50)  # its handler has kept the stdout of its import
         scope = nncf.IgnoredScope(names=_kept_operators(model, work.step.keeps))
-        quantized = nncf.quantize(model, _dataset(work), ignored_scope=scope, **_options(work))
+        try:
+            quantized = nncf.quantize(model, _dataset(work), ignored_scope=scope, **_options(work))
+        except nncf.ValidationError as error:
+            # NNCF's words for an operator that no row came to.
+            if "Calibration dataset must not be empty" in str(error) and _branches(model):
+                raise CandidateError("unsupported", _NOT_TAKEN) from error
+            raise
     main = save_model(quantized, work.folder / "model.xml")
     quantizers = sum(op.get_type_name() == "FakeQuantize" for op in quantized.get_ops())
     if quantizers == 0:
         raise CandidateError("unsupported", "nothing to quantize: no operator with 8-bit kernels has weights")
     return StepResult(main, changed=True, notes=(f"{quantizers} activations in 8 bits",))
+
+
+def _branches(model: Any) -> bool:
+    return any(op.get_type_name() in ("If", "Loop", "TensorIterator") for op in model.get_ops())
 
 
 def _kept_operators(model: Any, keeps: Sequence[str]) -> list[str]:

@@ -205,7 +205,7 @@ def confirm_outputs(search: Search, standing: Standing) -> Outputs:
     mine = search.sources[standing.candidate.model]
     own = read_split(run, mine, standing.variant, "confirm", run.work / "outputs")
     source = mine if run.compares_with_itself else search.sources[search.baseline]
-    baseline = read_split(run, source, search.reference(source), "confirm", run.work / "outputs")
+    baseline = search.answers(source, "confirm")
     return run.seen("confirm", own, baseline)
 
 

@@ -6,7 +6,7 @@ open -> floors -> screen (untrained) -> train -> race on select -> time the fina
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -58,7 +58,18 @@ class Search:
 
     def outputs_on_select(self, source: Source) -> Array:
         """Outputs of a model's uncompressed reference on select, read once."""
-        return read_split(self.run, source, self.reference(source), "select", self.run.work / "outputs")
+        return self.answers(source, "select")
+
+    def answers(self, source: Source, split: str) -> Array:
+        """Outputs of a model's uncompressed reference on a split, read once; with every core, since nothing is timed.
+
+        Raises:
+            CandidateError: no runtime can run it.
+        """
+        reference = self.reference(source)
+        settings = replace(reference.candidate.settings, threads=self.run.machine.cores)
+        wide = replace(reference, candidate=replace(reference.candidate, settings=settings))
+        return read_split(self.run, source, wide, split, self.run.work / "outputs")
 
     def compared_with(self, source: Source) -> Array | None:
         """Outputs on select that a model's candidates are compared with: the baseline's, or its own uncompressed."""

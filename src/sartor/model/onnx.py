@@ -17,6 +17,10 @@ _CHUNK = 1 << 20  # bytes hashed at a time
 _LFS = b"version https://git-lfs"
 _ALLOWED = "a complete ONNX file"
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
+_WITH_WEIGHTS = {
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),
+    *("BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization"),
+}
 _INTEGER_OPERATORS = {
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"),
     *("QAttention", "QGemm", "MatMulNBits", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QMoE"),
@@ -28,13 +32,38 @@ def validate(path: Path) -> None:
 
     Raises:
         ModelError: missing, truncated or inconsistent file; missing or short external data; an operator
-            that neither ONNX Runtime nor OpenVINO knows.
+            that neither ONNX Runtime nor OpenVINO knows; a weight that is not finite.
     """
     model = _parse(path)
     _check_external_data(path, model)
     _check_consistent(path)
     _signature_of(path, model)
     _check_operators(path, model)
+    check_finite(path)
+
+
+def check_finite(path: Path) -> None:
+    """Check that the weights of products and norms are numbers; constants such as masks may be infinite.
+
+    Raises:
+        ModelError: a weight holds NaN or infinity.
+    """
+    import numpy as np
+    from onnx import numpy_helper
+
+    model = _parse(path)
+    read = {name for node in _nodes(model) if node.op_type in _WITH_WEIGHTS for name in node.input}
+    for tensor in _constants(model):
+        if tensor.name not in read or _dtype_name(tensor) not in _FLOATS:
+            continue
+        values = numpy_helper.to_array(tensor, str(path.parent)).astype(np.float32, copy=False)
+        wrong = int(values.size - np.isfinite(values).sum())
+        if wrong:
+            raise ModelError(
+                f"the weight `{tensor.name}` of {path} holds NaN or infinity in {wrong:,} of {values.size:,} numbers",
+                "weights that are all finite",
+                "export it again from a checkpoint that is sound: its training may have diverged",
+            )
 
 
 def read_signature(path: Path) -> Signature:
