@@ -66,6 +66,20 @@ def test_the_bundle_predicts_what_was_measured(met: tuple[Path, Ended]) -> None:
     assert bundle.predict(rows[0]) == [predictions[0]] or bundle.predict(rows[0])[0]["label"] == predictions[0]["label"]
 
 
+def test_the_front_is_kept_beside_the_chosen_variant(met: tuple[Path, Ended]) -> None:
+    from sklearn.datasets import load_breast_cancer
+
+    evidence = json.loads((met[0] / "evidence.json").read_text())
+    candidates = {one["id"]: one for one in evidence["candidates"]}
+    rows, labels = load_breast_cancer(return_X_y=True)
+    assert 1 <= len(evidence["front"]) <= 4
+    for name in evidence["front"]:
+        assert candidates[name]["quality"]["low"] > 0.8
+        predicted = Bundle.load(met[0], variant=name).predict(rows.astype(np.float32))
+        said = [one["label"] == ("malignant", "benign")[label] for one, label in zip(predicted, labels, strict=True)]
+        assert np.mean(said) > 0.9
+
+
 def test_every_candidate_ends_with_a_status_and_every_rejection_with_a_reason(met: tuple[Path, Ended]) -> None:
     evidence = read_evidence(met[0])
     statuses = {candidate["status"] for candidate in evidence["candidates"]}

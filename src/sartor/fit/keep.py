@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from sartor.fit.evidence import evidence_of, provisional_evidence
 from sartor.fit.prove import Proof
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
+from sartor.fit.trying import lost_share
+from sartor.plan.front import Point, front
 from sartor.runtime.base import Array
 from sartor.steps import scores_kind
 
+_MOST_KEPT = 4  # of the front: files are copied
 PROVISIONAL = "Not proved yet: the best so far of a search that goes on or was interrupted."
 
 
@@ -26,10 +30,11 @@ def keep_provisional(search: Search, path: Path, variant: Variant, source: Sourc
 
 
 def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
-    """Write the chosen variant, with candidate zero beside it, and the evidence; gives the evidence."""
+    """Write the chosen variant, beside it candidate zero and the Pareto front, and the evidence; gives the evidence."""
     evidence = evidence_of(search, proof)
+    evidence["front"] = [point.name for point in front(_worth_keeping(search))][:_MOST_KEPT]
     parts = {}
-    for name in dict.fromkeys((proof.chosen, proof.zero)):
+    for name in dict.fromkeys((proof.chosen, proof.zero, *evidence["front"])):
         standing = search.board[name]
         source = search.sources[standing.candidate.model]
         assert standing.variant is not None
@@ -41,6 +46,14 @@ def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
     outcome = proof.verdict.outcome
     write_bundle(path, _contents(search, outcome, parts, proof.chosen, evidence, provisional=False), search.run.need)
     return evidence
+
+
+def _worth_keeping(search: Search) -> Iterator[Point]:
+    """What will probably be proved: what select and the screen say of each is in the evidence, as of all candidates."""
+    for standing in search.board.all():
+        if standing.likely and standing.variant is not None and standing.seconds is not None:
+            lost = 0.0 if search.is_baseline(standing) else lost_share(search, standing)
+            yield Point(standing.id, standing.seconds, standing.variant.size_bytes, lost or 0.0)
 
 
 def _baseline_part(search: Search, parts: dict[str, Part]) -> dict[str, Part]:
