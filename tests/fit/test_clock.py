@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sartor.fit.clock import clock_for
 from sartor.fit.finals import expected_seconds
 
@@ -22,3 +24,13 @@ def test_the_search_keeps_its_share_of_a_small_budget() -> None:
     clock.keep_for_finals(expected_seconds(5.0))
     assert clock.reserve == 0.4 * 60
     assert clock.search_goes_on()
+
+
+def test_time_to_read_confirm_is_kept_besides_as_far_as_the_budget_allows() -> None:
+    clock = clock_for(480.0)
+    before = clock.left()
+    clock.keep_for_confirm(60.0)
+    clock.keep_for_confirm(50.0)
+    assert before - clock.left() == pytest.approx(60.0, abs=0.1)
+    clock.keep_for_confirm(1e6)
+    assert clock.left() == pytest.approx(0.6 * 480.0, abs=0.1)

@@ -15,11 +15,13 @@ class Clock:
 
     Attributes:
         budget: seconds that the whole run may take.
-        reserve: seconds kept for timing the finalists, confirming and writing.
+        reserve: seconds kept for timing the finalists and writing.
+        reading: seconds kept for reading confirm.
     """
 
     budget: float
     reserve: float
+    reading: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
     def spent(self) -> float:
@@ -28,11 +30,16 @@ class Clock:
 
     def left(self) -> float:
         """Seconds left for the search, with the reserve kept back; negative when it is over."""
-        return self.budget - self.reserve - self.spent()
+        kept = max(self.reserve, min(self.reserve + self.reading, _MOST_RESERVED * self.budget))
+        return self.budget - kept - self.spent()
 
     def keep_for_finals(self, seconds: float) -> None:
         """Keep back at least `seconds`, as far as the budget allows: models that load slowly make long finals."""
         self.reserve = max(self.reserve, min(seconds, _MOST_RESERVED * self.budget))
+
+    def keep_for_confirm(self, seconds: float) -> None:
+        """Keep back `seconds` besides, as far as the budget allows, for reading confirm: many rows take long."""
+        self.reading = max(self.reading, seconds)
 
     def until(self, share: float) -> Callable[[], bool]:
         """Whether there is time for another trial of a stage that may take this share of what is left now."""

@@ -31,6 +31,7 @@ from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
 from sartor.units import format_value
 
+_CONFIRM_READS = 2.0  # of the uncompressed model, and of one or two that are faster
 _SCREEN_SHARE = 0.6  # of the time left; training, races and reading need the rest
 
 
@@ -228,8 +229,11 @@ def _finish(search: Search, name: str) -> bool:
 
 
 def _read_baseline(search: Search, source: Source) -> None:
-    run = search.run
+    run, began = search.run, search.run.clock.spent()
     outputs = search.outputs_on_select(source)
+    if run.quality_limits:
+        a_row = (run.clock.spent() - began) / len(outputs)
+        run.clock.keep_for_confirm(_CONFIRM_READS * a_row * len(run.data.rows("confirm")))
     seen = run.seen("select", outputs)
     bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
     value = -bounds.value if run.need.metric == "rmse" else bounds.value
