@@ -119,7 +119,8 @@ def _first(network: Any) -> Any:
             self.network = network
 
         def forward(self, *rows: torch.Tensor) -> torch.Tensor:
-            return next(iter(self.network(*rows).values()))
+            first: torch.Tensor = next(iter(self.network(*rows).values()))
+            return first
 
     return First()
 

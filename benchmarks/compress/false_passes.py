@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from _common import arguments
 from _peers import single_rows
-from sartor.fit.judge import Finalist, confirm, error_shares, likely, quality_key, race, with_fallback
+from sartor.fit.judge import Finalist, Proving, confirm, error_shares, likely, race, safety, with_fallback
 from sartor.measure import statistics
 from sartor.measure.quality_bounds import Outputs, paired_counts
 from sartor.need import Limit
@@ -116,15 +116,16 @@ def _up_to(seen: Outputs, start: int, stop: int) -> Outputs:
 def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Outputs], order: Sequence[str]) -> bool:
     """The judging of one fit, on stored answers; candidates come fastest first."""
     base, shares = Path.cwd(), error_shares(CONFIDENCE, 0)
-    rows = len(next(iter(final.values())).labels)
-    hopeful, safety = [], {}
+    proving = Proving(len(next(iter(final.values())).labels), shares.first)
+    hopeful, safe = [], {}
     for name in order:
         everything = select[name]
-        seen, dropped_by = race(len(everything.labels), (limit,), functools.partial(_up_to, everything), base)
-        if dropped_by is None and likely((limit,), seen, rows, shares.first, base):
+        read = functools.partial(_up_to, everything)
+        seen, dropped_by = race(len(everything.labels), (limit,), read, base, proving=proving)
+        if dropped_by is None and likely((limit,), seen, proving, base):
             hopeful.append(name)
-            safety[name] = quality_key(limit.metric, seen, base)
-    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safety, ())]
+            safe[name] = safety((limit,), seen, base)
+    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safe, ())]
     return confirm(finalists, lambda name: final[name], shares, base).winner is not None
 
 
