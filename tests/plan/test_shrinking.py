@@ -118,11 +118,15 @@ def test_a_size_that_was_not_read_tells_its_time_only() -> None:
 
 
 def test_a_size_that_cannot_be_made_takes_the_smaller_ones_of_its_kind_with_it() -> None:
-    known = start(BOTH)
-    assert {size.cut for size in known.without(ONE[4]).sizes} == {"low rank"}  # of its kind none was made
-    known = known.look(ONE[2], 0.5, 1.0).without(ONE[4])
+    known = start(BOTH).look(ONE[2], 0.5, 1.0).without(ONE[4])
     assert [size for size in known.sizes if size.cut == "channels"] == list(ONE[:4])
     assert len([size for size in known.sizes if size.cut == "low rank"]) == len(SHARES)
+
+
+def test_a_kind_of_which_nothing_can_be_made_is_given_up_after_a_few_sizes() -> None:
+    known = start(BOTH).without(ONE[6]).without(ONE[4])
+    assert [size for size in known.sizes if size.cut == "channels"] == list(ONE[:4])
+    assert {size.cut for size in known.without(ONE[3]).sizes} == {"low rank"}
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(-5, 5)), min_size=1, max_size=8))

@@ -28,6 +28,7 @@ _LEFT = (-3.0, 1.5)
 _SCATTER_LOSS, _SCATTER_TIME, _SCATTER_LEFT = 1.0, 0.1, 1.0  # of one network around its line
 _LEAST_LOSS, _MOST_LOSS = 0.05, 100.0  # of what may be lost: less cannot be told from rows, more does not matter
 _LEAST_CHANCE = 0.05  # that anything left is better, below which a search ends
+_MOST_FAILED = 3  # sizes of a kind of cut, before it is given up: times that are loud refuse sizes that could be made
 _LEAST_GAIN = 0.03  # of the time: a smaller one is not told apart
 
 Way = Literal["look", "train"]
@@ -131,6 +132,7 @@ class Shrinking:
         sizes: that can be tried.
         seen: of the sizes that were looked at.
         trained: what share of what may be lost the trained ones lost, and the part of a full training that they had.
+        failed: kinds of cut, one for each size that could not be made.
     """
 
     whole: float
@@ -138,6 +140,7 @@ class Shrinking:
     minutes: Minutes
     seen: Mapping[Size, Seen] = field(default_factory=dict)
     trained: Mapping[Size, tuple[float, float]] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
 
     def look(self, size: Size, seconds: float, loss: float | None) -> Shrinking:
         """A size was cut, timed and, where it was worth it, read."""
@@ -156,10 +159,12 @@ class Shrinking:
         return replace(self, minutes=replace(self.minutes, allowed=minutes))
 
     def without(self, size: Size) -> Shrinking:
-        """A size cannot be made, and so no smaller one of its kind; a kind of which nothing was made is given up."""
+        """A size cannot be made, and so no smaller one of its kind; after a few of a kind none is tried any more."""
+        failed = (*self.failed, size.cut)
         made = any(other.cut == size.cut for other in self.seen)
-        kept = (s for s in self.sizes if s.cut != size.cut or (made and s.share > size.share))
-        return replace(self, sizes=tuple(kept))
+        left = made or failed.count(size.cut) < _MOST_FAILED
+        kept = (s for s in self.sizes if s.cut != size.cut or (left and s.share > size.share))
+        return replace(self, sizes=tuple(kept), failed=failed)
 
     def next(self, best: float) -> Step | None:
         """The step with the largest expected gain per minute; None when nothing left is likely to be better.
