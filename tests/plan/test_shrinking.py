@@ -85,6 +85,15 @@ def test_a_cut_that_hardly_becomes_faster_makes_way_for_one_that_does() -> None:
     assert step.size.cut == "channels"
 
 
+def test_while_nothing_will_do_the_likely_and_quick_come_first() -> None:
+    known = start().look(ONE[3], 0.4, 100.0).look(ONE[0], 0.8, 0.9)
+    steps = known.steps(math.inf)
+    assert all(math.isfinite(step.gain) for step in steps)
+    step = known.next(math.inf)
+    assert step is not None
+    assert step.chance > 0.2
+
+
 def test_minutes_count() -> None:
     known = start(ONE, train=1000.0).look(ONE[3], 0.4, 2.0)
     step, cheap = known.next(1.0), start(ONE, train=0.01).look(ONE[3], 0.4, 2.0).next(1.0)

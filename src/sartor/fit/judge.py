@@ -86,7 +86,8 @@ def race(
     """Read growing chunks of select until all rows are seen or more of them would not change what is thought.
 
     That is when a limit is excluded, and, where it is said what confirm asks, when confirm will almost surely prove
-    them all, or almost surely not all of them. The doubts of all looks together are no more than those of one.
+    them all, or when one would more likely not be proved even if select was as unlucky as it can be. The doubts of all
+    looks together are no more than those of one.
 
     Args:
         read: gives the outputs of rows [0, stop), having read up to `start` before.

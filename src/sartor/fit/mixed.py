@@ -125,15 +125,15 @@ class Trade:
         """The names of the layers that are kept."""
         return tuple(one.name for one, keep in zip(self.found, kept, strict=True) if keep)
 
-    def learn(self, kept: NDArray[np.bool_], standing: Standing, room: float) -> None:
-        """A file was timed and read. What it took beyond its layers is put on its conversions."""
+    def learn(self, kept: NDArray[np.bool_], standing: Standing, room: float | None) -> None:
+        """A file was timed and, unless it was slow, read. What it took beyond its layers is put on its conversions."""
         numbers, beyond = converted(self.found, kept), (standing.seconds or 0.0) - (self.lossy.seconds or 0.0)
         if numbers and standing.seconds is not None:
             self.conversion = max(0.0, beyond - expected_seconds(self.found, kept, 0.0)) / numbers
         error = error_left(self.found, kept, rounds_outputs=self.rounds_outputs)
         if standing.likely:
             self.passes = max(self.passes, error)
-        elif error < self.fails:
+        elif room is not None and error < self.fails:
             self.fails, self.room = error, room
 
 
@@ -163,10 +163,10 @@ def _refine(search: Search, source: Source, lossy: Standing) -> None:
         trade.learn(kept, standing, _room(search, standing))
 
 
-def _room(search: Search, standing: Standing) -> float:
-    """What the tightest quality limit leaves, as a share of what a file lost; 1 where it lost no more."""
-    lost = lost_share(search, standing) or 0.0
-    return 1.0 / lost if lost > 1.0 else 1.0
+def _room(search: Search, standing: Standing) -> float | None:
+    """What the tightest quality limit leaves, as a share of what a file lost; 1 where it lost no more, None unread."""
+    lost = lost_share(search, standing)
+    return None if lost is None else 1.0 / max(lost, 1.0)
 
 
 def _trade(search: Search, source: Source, lossy: Standing) -> Trade:
@@ -191,7 +191,7 @@ def _trade(search: Search, source: Source, lossy: Standing) -> Trade:
     # The rest of a transformer stays in f32: there is nothing to convert for a layer that is left in it.
     conversion = 0.0 if looks_like_transformer(model) else _CONVERSION
     found = tuple(_mixed_layers(layers(model), sensitivities, longer, run.need.workload.batch))
-    return Trade(lossy, found, conversion, sum(one.error for one in found), _room(search, lossy))
+    return Trade(lossy, found, conversion, sum(one.error for one in found), _room(search, lossy) or 1.0)
 
 
 def _mixed_layers(

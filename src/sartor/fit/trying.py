@@ -54,7 +54,7 @@ def _leave_out_if_slower(search: Search, standing: Standing) -> None:
 def lost_share(search: Search, standing: Standing) -> float | None:
     """What a candidate lost, as a share of what the tightest quality limit allows; None where it was not read.
 
-    At most 0 where it lost nothing; infinite where nothing may be lost.
+    0 where it lost nothing; infinite where nothing may be lost, or where rows are too few for a value.
     """
     run, seen = search.run, standing.seen
     if seen is None:
@@ -64,7 +64,7 @@ def lost_share(search: Search, standing: Standing) -> float | None:
         value = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base, run.need.seed).value
         plain = 0.0 if limit.is_drop else 1.0 if limit.name == AGREEMENT else abs(search.baseline_value)
         lost, allowed = ((each - plain) * (1 if limit.op == "<=" else -1) for each in (value, limit.value))
-        shares.append(lost / allowed if allowed > 0 else math.inf)
+        shares.append(lost / allowed if allowed > 0 and math.isfinite(lost) else math.inf)
     return max(shares)
 
 

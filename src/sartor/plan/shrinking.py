@@ -28,6 +28,7 @@ _LEFT = (-3.0, 1.5)
 _SCATTER_LOSS, _SCATTER_TIME, _SCATTER_LEFT = 1.0, 0.1, 1.0  # of one network around its line
 _LEAST_LOSS, _MOST_LOSS = 0.05, 100.0  # of what may be lost: less cannot be told from rows, more does not matter
 _LEAST_CHANCE = 0.05  # that anything left is better, below which a search ends
+_NOTHING = 4.0  # times the whole network's time: what anything that will do is compared with while nothing does
 _MOST_FAILED = 3  # sizes of a kind of cut, before it is given up: times that are loud refuse sizes that could be made
 _LEAST_GAIN = 0.03  # of the time: a smaller one is not told apart
 
@@ -112,8 +113,10 @@ class Step:
     """What to try next.
 
     Attributes:
+        way: a look at a size as it is cut, or training it back.
         chance: that it will be good enough.
         gain: expected log2 of the speed-up over the best so far, chance included.
+        minutes: that it is expected to take.
     """
 
     size: Size
@@ -170,7 +173,7 @@ class Shrinking:
         """The step with the largest expected gain per minute; None when nothing left is likely to be better.
 
         Args:
-            best: seconds of the best so far.
+            best: seconds of the best so far; infinite where nothing will do yet.
         """
         if self.chance_left(best) < _LEAST_CHANCE:
             return None
@@ -191,7 +194,7 @@ class Shrinking:
         """Everything that may be better than the best so far."""
         found = []
         for size in self.sizes:
-            seconds = self.seconds(size)
+            seconds, reference = self.seconds(size), min(best, _NOTHING * self.whole)
             ways: Iterable[Way] = ("look", "train") if self.minutes.train is not None else ("look",)
             for way in ways:
                 done = size in (self.seen if way == "look" else self.trained)
@@ -199,7 +202,7 @@ class Shrinking:
                     continue
                 chance = self.chance(size, way)
                 minutes = self.minutes.of(way, size.share, seen=size in self.seen)
-                found.append(Step(size, way, chance, chance * math.log2(best / seconds), minutes))
+                found.append(Step(size, way, chance, chance * math.log2(reference / seconds), minutes))
         return found
 
     def seconds(self, size: Size) -> float:
