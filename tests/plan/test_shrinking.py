@@ -76,6 +76,13 @@ def test_a_short_training_that_helped_little_says_little_of_a_full_one() -> None
     assert full.chance(ONE[6], "train") < short.chance(ONE[6], "train")
 
 
+def test_a_training_of_which_nothing_was_read_teaches_nothing_and_is_not_done_again() -> None:
+    known = start().look(ONE[4], 0.4, 3.0).look(ONE[6], 0.2, 6.0)
+    unread = known.train(ONE[4], None)
+    assert unread.chance(ONE[6], "train") == known.chance(ONE[6], "train")
+    assert (ONE[4], "train") not in {(step.size, step.way) for step in unread.steps(1.0)}
+
+
 def test_a_cut_that_hardly_becomes_faster_makes_way_for_one_that_does() -> None:
     # Low rank at half of the time loses less, but takes three quarters of it.
     slow, fast = Size("low rank", SHARES[2]), Size("channels", SHARES[2])

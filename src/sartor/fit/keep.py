@@ -50,7 +50,7 @@ def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
 
 def _worth_keeping(search: Search) -> Iterator[Point]:
     """What will probably be proved: what select and the screen say of each is in the evidence, as of all candidates."""
-    for standing in search.board.all():
+    for standing in search.board.alive():
         if standing.likely and standing.variant is not None and standing.seconds is not None:
             lost = 0.0 if search.is_baseline(standing) else lost_share(search, standing)
             yield Point(standing.id, standing.seconds, standing.variant.size_bytes, lost or 0.0)

@@ -201,6 +201,15 @@ class Run:
         """Limits on latency, throughput, size and memory."""
         return tuple(limit for limit in self.limits if not limit.is_quality)
 
+    @property
+    def leaves_out_slower(self) -> bool:
+        """Whether what is slower than a candidate that will be proved cannot win.
+
+        It can where something else than speed is minimised, and under a limit on memory, which only the finals know.
+        """
+        memory = any(limit.name == "memory" for limit in self.performance_limits)
+        return self.need.minimise in ("latency", "throughput") and not memory and not self.exhaustive
+
     def key_parts(self) -> dict[str, Any]:
         """What every trial's key contains: splits, seed and machine."""
         return {

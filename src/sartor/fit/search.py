@@ -275,8 +275,7 @@ def _sure(search: Search, standing: Standing) -> Standing | None:
     """A candidate that will almost certainly be proved, and that this one cannot beat: no faster by the screen's own
     spread, or of the same operators in the same settings."""
     run = search.run
-    memory = any(limit.name == "memory" for limit in run.performance_limits)  # only finals know it
-    if run.exhaustive or memory or run.need.minimise not in ("latency", "throughput"):
+    if not run.leaves_out_slower:
         return None
     mine, twin = screened_objective(run, standing), speed_twin(standing.candidate)
     for other in (s for s in search.board.alive() if s.safe):

@@ -174,21 +174,24 @@ def _allowed(search: Search) -> float:
     return max(1.0, RECOVERY_SHARE * search.run.clock.left()) / 60
 
 
-def _trained_back(search: Search, source: Source, forms: list[Standing], size: Size) -> float:
-    """Train one size and try it in every form; what the best of them lost, as a share of what may be lost."""
+def _trained_back(search: Search, source: Source, forms: list[Standing], size: Size) -> float | None:
+    """Train one size and try it in every form; what the best of them lost, as a share of what may be lost.
+
+    None where it was not trained, or no form of it was read: that says nothing of what training wins back.
+    """
     run, cut = search.run, _cut(forms[0], size)
     candidates = [_candidate(form, cut, CompressionStep("recover")) for form in forms]
     try:
         network = reshaped(run, source, candidates[0].recipe)
     except CandidateError as error:
         _reject(search, candidates, str(error))
-        return _MUCH
+        return None
     hopeless = network.training.get("hopeless")
     if hopeless:
         _reject(search, candidates, f"trained back: {hopeless}")
         return _MUCH
     lost = [lost_share(search, try_candidate(search, source, candidate)) for candidate in candidates]
-    return min((each for each in lost if each is not None), default=_MUCH)
+    return min((each for each in lost if each is not None), default=None)
 
 
 def _reject(search: Search, candidates: list[Candidate], why: str) -> None:

@@ -45,8 +45,8 @@ def try_candidate(search: Search, source: Source, candidate: Candidate) -> Stand
 def _leave_out_if_slower(search: Search, standing: Standing) -> None:
     """Reading takes longest, and what is clearly slower than what will probably be proved is not worth it."""
     best = fastest_likely(search)
-    asked = search.run.need.minimise in ("latency", "throughput") and not search.run.exhaustive
-    if asked and standing.alive and standing.seconds is not None and standing.seconds > _SLOWER * best:
+    slower = standing.alive and standing.seconds is not None and standing.seconds > _SLOWER * best
+    if slower and search.run.leaves_out_slower:
         faster = format_value(best, "s")
         search.board.reject(standing.id, f"slower than what will probably be proved, which takes {faster}")
 

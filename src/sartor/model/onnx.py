@@ -39,19 +39,22 @@ def validate(path: Path) -> None:
     _check_consistent(path)
     _signature_of(path, model)
     _check_operators(path, model)
-    check_finite(path)
+    _check_weights(path, model)
 
 
 def check_finite(path: Path) -> None:
     """Check that the weights of products and norms are numbers; constants such as masks may be infinite.
 
     Raises:
-        ModelError: a weight holds NaN or infinity.
+        ModelError: no ONNX file, or a weight holds NaN or infinity.
     """
+    _check_weights(path, _parse(path))
+
+
+def _check_weights(path: Path, model: ModelProto) -> None:
     import numpy as np
     from onnx import numpy_helper
 
-    model = _parse(path)
     read = {name for node in _nodes(model) if node.op_type in _WITH_WEIGHTS for name in node.input}
     for tensor in _constants(model):
         if tensor.name not in read or _dtype_name(tensor) not in _FLOATS:

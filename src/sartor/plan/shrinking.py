@@ -142,7 +142,7 @@ class Shrinking:
     sizes: tuple[Size, ...]
     minutes: Minutes
     seen: Mapping[Size, Seen] = field(default_factory=dict)
-    trained: Mapping[Size, tuple[float, float]] = field(default_factory=dict)
+    trained: Mapping[Size, tuple[float | None, float]] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
 
     def look(self, size: Size, seconds: float, loss: float | None) -> Shrinking:
@@ -153,9 +153,10 @@ class Shrinking:
         """A look took so long; the next are expected to take the mean of that and what was expected of it."""
         return replace(self, minutes=replace(self.minutes, look=(self.minutes.look + seconds / 60) / 2))
 
-    def train(self, size: Size, loss: float) -> Shrinking:
-        """A size that was looked at was trained back, in the minutes that are allowed."""
-        return replace(self, trained={**self.trained, size: (_within(loss), self.minutes.part(size.share))})
+    def train(self, size: Size, loss: float | None) -> Shrinking:
+        """A size that was looked at was trained back, in the minutes that are allowed; without a loss if unread."""
+        after = None if loss is None else _within(loss)
+        return replace(self, trained={**self.trained, size: (after, self.minutes.part(size.share))})
 
     def allow(self, minutes: float) -> Shrinking:
         """One training may take so long from now on."""
@@ -243,7 +244,8 @@ class Shrinking:
         """
         mean, precision = _LEFT[0], 1 / _LEFT[1] ** 2
         for size, (loss, part) in self.trained.items():
-            if (before := self._loss_of(size)) is None:
+            before = self._loss_of(size)
+            if before is None or loss is None:
                 continue
             more = part / _SCATTER_LEFT**2
             full = math.log2(loss / before) / math.sqrt(part)
