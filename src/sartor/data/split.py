@@ -26,6 +26,9 @@ def make_splits(dataset: Dataset, *, trains: bool, seed: int) -> Splits:
     nothing goes to train and its share is divided over the splits that are made. Rows of confirm that
     also stand, input by input, in another split are dropped, and so are rows of select that stand in train.
 
+    The rows of a split come in a random order: much is learnt from its first few hundred rows alone, and sources give
+    their rows class by class as often as not. Hashes do not depend on that order.
+
     Raises:
         DataError: a split that would be empty, a class with too few rows, a group that stands in two
             given splits.
@@ -38,11 +41,13 @@ def make_splits(dataset: Dataset, *, trains: bool, seed: int) -> Splits:
     splits.setdefault("train", pool[:0])
     kept, dropped = _without_copies(dataset, splits)
     _check_filled(kept, splits, trains)
+    random = np.random.default_rng(seed)
+    mixed = {name: random.permutation(kept[name]) for name in SPLIT_NAMES}
     return Splits(
-        train=kept["train"],
-        calibrate=kept["calibrate"],
-        select=kept["select"],
-        confirm=kept["confirm"],
+        train=mixed["train"],
+        calibrate=mixed["calibrate"],
+        select=mixed["select"],
+        confirm=mixed["confirm"],
         dropped=_together([*dropped.values()]),
         hashes={name: rows_hash(dataset.inputs, dataset.labels, kept[name]) for name in SPLIT_NAMES},
         how=_how(dataset, missing, trains, seed, dropped),

@@ -46,12 +46,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Splits:
-    """Row numbers of each split, disjoint; `dropped` left confirm because they also stand elsewhere."""
+    """Row numbers of each split, disjoint, in a random order; `dropped` left confirm as they also stand elsewhere."""
 
     train: NDArray[np.int64]
     calibrate: NDArray[np.int64]
     select: NDArray[np.int64]
     confirm: NDArray[np.int64]
     dropped: NDArray[np.int64]
-    hashes: Mapping[str, str]  # split name -> hash of its rows and labels, in order
+    hashes: Mapping[str, str]  # split name -> hash of its rows and labels, in the source's order
     how: str  # one sentence: given, or made by which rule
