@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sartor.fit.judge import (
@@ -19,6 +20,7 @@ from sartor.fit.judge import (
     looks,
     proved,
     race,
+    room_needed,
     safety,
     with_fallback,
 )
@@ -30,13 +32,6 @@ BASE = Path()
 TASK = "tabular-classification"
 SELECT, CONFIRM = 500, 500
 Truth = NDArray[np.bool_]
-
-
-@pytest.fixture(autouse=True)
-def _remember_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Thousands of replays meet the same few counts; the bounds are pure functions of them.
-    for name in ("paired_drop_bounds", "paired_drop_p_value", "proportion_bounds", "relative_drop_bounds"):
-        monkeypatch.setattr(statistics, name, functools.cache(getattr(statistics, name)))
 
 
 def as_outputs(right: Truth) -> NDArray[np.float64]:
@@ -242,3 +237,25 @@ def test_two_are_tested_and_a_third_only_where_it_needs_no_test() -> None:
     assert confirm(wrong, rows, shares, BASE).winner is None
     assert opened == ["a", "b"]
     assert confirm([*wrong[:2], Finalist("zero", ())], rows, shares, BASE).winner == "zero"
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.sampled_from([0.0, 0.005, 0.01, 0.03]))
+def test_a_drop_is_hopeless_where_the_interval_says_so(lost: int, gained: int, most: float) -> None:
+    limit, rows = Limit("accuracy_drop", "<=", most, "pt"), 300
+    right = np.arange(rows)
+    outputs = seen(right >= lost, (right < rows - gained))
+    low = statistics.paired_drop_bounds(lost, gained, rows, 0.001).low
+    assume(abs(low - most) > 1e-4)  # the interval is searched for, to within 1e-4 of itself
+    assert (hopeless((limit,), outputs, BASE) is not None) == (low > most)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.sampled_from([0.005, 0.01, 0.03]))
+def test_what_lies_so_far_inside_its_limit_as_is_needed_is_likely_to_be_proved(
+    lost: int, gained: int, most: float
+) -> None:
+    limit, rows = Limit("accuracy_drop", "<=", most, "pt"), 1000
+    right = np.arange(rows)
+    outputs, proving = seen(right >= lost, right < rows - gained), Proving(rows, 0.04)
+    room = room_needed(limit, outputs, proving, BASE)
+    assert room > 0
+    assert likely((limit,), outputs, proving, BASE) == ((lost - gained) / rows <= most - room)

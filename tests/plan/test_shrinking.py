@@ -41,6 +41,15 @@ def test_the_smallest_good_size_is_found_or_was_unlikely(half: float, left: floa
     assert best <= min(as_cut, default=1.0) * (1 + 1e-9)
 
 
+def test_where_few_rows_prove_little_less_is_believed_in() -> None:
+    known = start().look(ONE[3], 0.4, 0.5)
+    assert known.proves(None).chance(ONE[3], "look") == 1.0
+    few = known.proves(0.3)
+    assert few.chance(ONE[3], "look") == 0.0
+    assert all(few.chance(size, "train") < known.chance(size, "train") for size in ONE)
+    assert few.proves(-2.0).chance(ONE[3], "train") > 0.0, "training may gain"
+
+
 def test_few_are_trained() -> None:
     known, best = searched(start(), half=4.0, left=0.02)
     assert best < 0.5

@@ -52,10 +52,20 @@ def excluded(limit: Limit, bounds: Bounds) -> bool:
 
 def hopeless(limits: Sequence[Limit], seen: Outputs, base: Path, seed: int = 0) -> Limit | None:
     """The limit that the rows seen so far exclude at 99.9%, or None."""
-    for limit in limits:
-        if excluded(limit, limit_bounds(limit, seen, _RACE_ERROR, base, seed)):
-            return limit
-    return None
+    return next((limit for limit in limits if _surely_broken(limit, seen, base, seed)), None)
+
+
+def _surely_broken(limit: Limit, seen: Outputs, base: Path, seed: int) -> bool:
+    if _is_plain_drop(limit):
+        lost, gained, _ = paired_counts(seen)
+        # That the drop is at most the limit, rejected: what is a loss from one side is a gain from the other.
+        return statistics.paired_drop_p_value(gained, lost, len(seen.labels), -limit.value) <= _RACE_ERROR
+    return excluded(limit, limit_bounds(limit, seen, _RACE_ERROR, base, seed))
+
+
+def _is_plain_drop(limit: Limit) -> bool:
+    """Whether one p-value decides, which is much cheaper than the interval that inverts it and says the same."""
+    return limit.name == "accuracy_drop" and not limit.relative
 
 
 @dataclass(frozen=True)
@@ -119,12 +129,8 @@ def _settled(limits: Sequence[Limit], seen: Outputs, proving: Proving, doubt: fl
 
 
 def proved(limit: Limit, seen: Outputs, alpha: float, base: Path, seed: int = 0) -> bool:
-    """Whether a quality limit holds on these rows at 1 - alpha.
-
-    The absolute drop of accuracy is tested directly: one p-value is much cheaper than the interval
-    that inverts it, and both give the same answer.
-    """
-    if limit.name == "accuracy_drop" and not limit.relative:
+    """Whether a quality limit holds on these rows at 1 - alpha."""
+    if _is_plain_drop(limit):
         lost, gained, _ = paired_counts(seen)
         return statistics.paired_drop_p_value(lost, gained, len(seen.labels), limit.value) <= alpha
     return satisfied(limit, limit_bounds(limit, seen, alpha, base, seed))
@@ -149,6 +155,12 @@ def _outlook(limit: Limit, seen: Outputs, proving: Proving, doubt: float, base: 
     direction, friendly = (1.0, hoped.low) if limit.op == "<=" else (-1.0, hoped.high)
     expected = strict.value + direction * math.hypot(_margin(limit, hoped), confirm)
     return _Outlook(expected, friendly + direction * confirm)
+
+
+def room_needed(limit: Limit, seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> float:
+    """How far inside a limit the value of one like this candidate must lie for confirm to probably prove it."""
+    value = limit_bounds(limit, seen, HOPEFUL, base, seed).value
+    return abs(_outlook(limit, seen, proving, HOPEFUL, base, seed).expected - value)
 
 
 def likely(

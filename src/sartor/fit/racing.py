@@ -64,7 +64,7 @@ def _race_once(
     folder = run.work / "outputs"
     folder.mkdir(exist_ok=True)
     against = hashlib.blake2b(baseline.tobytes(), digest_size=8).hexdigest() if baseline is not None else ""
-    proving = None if run.exhaustive else _proving(run)
+    proving = None if run.exhaustive else proving_of(run)
     parts = {
         **quality_key(run, source, variant),
         "limits": [str(limit) for limit in limits],
@@ -133,14 +133,14 @@ def _settle(
 
 
 def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs, limits: tuple[Limit, ...]) -> None:
-    proving = _proving(run)
+    proving = proving_of(run)
     hopeful = likely(limits, seen, proving, run.base, seed=run.need.seed)
     safe = hopeful and likely(limits, seen, proving, run.base, SAFE, run.need.seed)
     why = "" if hopeful else "select says that confirm would probably not prove its quality"
     board.update(candidate_id, status="passed", likely=hopeful, safe=safe, why=why)
 
 
-def _proving(run: Run) -> Proving:
+def proving_of(run: Run) -> Proving:
     """What confirm asks of the first that it tests."""
     openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
     return Proving(len(run.data.rows("confirm")), error_shares(run.need.confidence, openings).first)

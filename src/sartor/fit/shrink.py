@@ -14,7 +14,7 @@ from sartor.fit.board import Standing
 from sartor.fit.reshaping import RECOVERY_SHARE, reshaped
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
-from sartor.fit.trying import fastest_likely, lost_share, try_candidate
+from sartor.fit.trying import fastest_likely, lost_share, provable_share, try_candidate
 from sartor.plan.candidates import Candidate, Refusal
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
@@ -110,7 +110,11 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
     sizes = tuple(Size(cut, round(float(share), 3)) for cut in CUTS for share in ladder())
     known = Shrinking(whole, sizes, _minutes(search, source))
     _say_what_it_takes(search, known)
-    while (step := (known := known.allow(_allowed(search))).next(fastest_likely(search))) is not None:
+    while True:
+        known = known.allow(_allowed(search)).proves(provable_share(search))
+        step = known.next(fastest_likely(search))
+        if step is None:
+            break
         if not run.clock.search_goes_on():
             search.in_time = False
             return

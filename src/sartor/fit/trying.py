@@ -8,11 +8,13 @@ from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
 from sartor.fit.building import build_variant
+from sartor.fit.judge import room_needed
+from sartor.fit.racing import proving_of
 from sartor.fit.screening import apply_limits, time_files
 from sartor.fit.search import Search, announce, race
 from sartor.fit.stages import Source
 from sartor.measure.quality_bounds import limit_bounds
-from sartor.need import AGREEMENT
+from sartor.need import AGREEMENT, Limit
 from sartor.plan.candidates import Candidate
 from sartor.units import format_value
 
@@ -62,10 +64,36 @@ def lost_share(search: Search, standing: Standing) -> float | None:
     shares = [0.0]
     for limit in run.quality_limits:
         value = limit_bounds(limit, seen, 1.0 - run.need.confidence, run.base, run.need.seed).value
-        plain = 0.0 if limit.is_drop else 1.0 if limit.name == AGREEMENT else abs(search.baseline_value)
-        lost, allowed = ((each - plain) * (1 if limit.op == "<=" else -1) for each in (value, limit.value))
+        lost, allowed = _from_plain(search, limit, value), _from_plain(search, limit, limit.value)
         shares.append(lost / allowed if allowed > 0 and math.isfinite(lost) else math.inf)
     return max(shares)
+
+
+def provable_share(search: Search) -> float | None:
+    """The largest share of what may be lost that confirm would probably prove, by the smaller networks read so far.
+
+    The more answers a network changes, for better or worse, the less it may lose; and the fewer rows there are to prove
+    it. None where none was read far enough.
+    """
+    run = search.run
+    proving = proving_of(run)
+    shares = []
+    for standing in search.board.all():
+        seen = standing.seen
+        if standing.status == "passed" and seen is not None and standing.candidate.recipe.reshaping.steps:
+            rooms = [
+                room_needed(limit, seen, proving, run.base, run.need.seed) / _from_plain(search, limit, limit.value)
+                for limit in run.quality_limits
+                if _from_plain(search, limit, limit.value) > 0
+            ]
+            shares.append(1.0 - max(rooms, default=0.0))
+    return max(shares, default=None)
+
+
+def _from_plain(search: Search, limit: Limit, value: float) -> float:
+    """How much worse a limit's value is than that of the uncompressed model."""
+    plain = 0.0 if limit.is_drop else 1.0 if limit.name == AGREEMENT else abs(search.baseline_value)
+    return (value - plain) * (1 if limit.op == "<=" else -1)
 
 
 def fastest_likely(search: Search) -> float:

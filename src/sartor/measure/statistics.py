@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,9 @@ from sartor.measure._resampling import RESAMPLES, RESAMPLING_UNITS
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+
+# Races look at the same few counts again and again, and these bounds are searched for.
+_remembered = lru_cache(maxsize=4096)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Bounds:
     high: float
 
 
+@_remembered
 def proportion_bounds(successes: int, n: int, alpha: float) -> Bounds:
     """Exact bounds for a probability (Clopper & Pearson 1934), each side at ``1 - alpha``.
 
@@ -64,6 +69,7 @@ def share_bounds(values: ArrayLike, alpha: float) -> Bounds:
     return Bounds(value, _chernoff_low(value, n, alpha), 1.0 - _chernoff_low(1.0 - value, n, alpha))
 
 
+@_remembered
 def paired_drop_bounds(lost: int, gained: int, n: int, alpha: float) -> Bounds:
     """Exact unconditional bounds for the accuracy drop on rows judged by both models.
 
@@ -78,6 +84,7 @@ def paired_drop_bounds(lost: int, gained: int, n: int, alpha: float) -> Bounds:
     return Bounds((lost - gained) / n, low, _paired_drop.highest_drop(lost, gained, n, alpha))
 
 
+@_remembered
 def paired_drop_p_value(lost: int, gained: int, n: int, limit: float) -> float:
     """Exact p-value of H0: drop >= ``limit`` against drop < ``limit`` (``limit`` as a fraction, 0.01 = 1 pt).
 

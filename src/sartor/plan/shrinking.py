@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENOUGH = 0.7
-"""Of what may be lost: with more, confirm would probably not prove the limit."""
+"""Of what may be lost: with more, confirm would probably not prove the limit. Until it is known from rows."""
+_LEAST_ENOUGH = 0.1  # few rows prove what loses nothing at all, and training may even gain
 # Beliefs before anything was tried, in logarithms to base 2: of the loss at half of the time and its growth with each
 # halving, of the time at a share of 1 and its fall, and of the share of a loss that training leaves. Means, then
 # standard deviations.
@@ -136,6 +137,7 @@ class Shrinking:
         seen: of the sizes that were looked at.
         trained: what share of what may be lost the trained ones lost, and the part of a full training that they had.
         failed: kinds of cut, one for each size that could not be made.
+        enough: the share of what may be lost up to which confirm would probably prove the limit.
     """
 
     whole: float
@@ -144,6 +146,7 @@ class Shrinking:
     seen: Mapping[Size, Seen] = field(default_factory=dict)
     trained: Mapping[Size, tuple[float | None, float]] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    enough: float = ENOUGH
 
     def look(self, size: Size, seconds: float, loss: float | None) -> Shrinking:
         """A size was cut, timed and, where it was worth it, read."""
@@ -161,6 +164,10 @@ class Shrinking:
     def allow(self, minutes: float) -> Shrinking:
         """One training may take so long from now on."""
         return replace(self, minutes=replace(self.minutes, allowed=minutes))
+
+    def proves(self, share: float | None) -> Shrinking:
+        """Confirm would probably prove a loss up to this share of what may be lost; None: nobody knows yet."""
+        return self if share is None else replace(self, enough=max(share, _LEAST_ENOUGH))
 
     def without(self, size: Size) -> Shrinking:
         """A size cannot be made, and so no smaller one of its kind; after a few of a kind none is tried any more."""
@@ -221,7 +228,7 @@ class Shrinking:
             left, unsure = self._left
             part = math.sqrt(self.minutes.part(size.share))
             mean, deviation = mean + part * left, math.hypot(deviation, part * unsure, _SCATTER_LEFT)
-        return _below(math.log2(ENOUGH) - mean, deviation)
+        return _below(math.log2(self.enough) - mean, deviation)
 
     def _loss_of(self, size: Size) -> float | None:
         return self.seen[size].loss if size in self.seen else None
