@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Settings
 
-from .networks import rows, write_residual
+from .networks import CLASSES, rows, write_chain, write_residual
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,60 @@ def test_a_recipe_of_ones_own_with_layers_in_f32(network: ExportedModel, tmp_pat
     whole = sartor.compress(network.path, "int8-static-minmax", {"x": rows(24)}, tmp_path / "whole")
     kept = sartor.compress(str(network.path), recipe, {"x": rows(24)}, str(tmp_path / "kept"))
     assert kept.size_bytes > 1.5 * whole.size_bytes
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    return write_chain(tmp_path_factory.mktemp("chain"), depth=4, outlier=1.0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "runtime"),
+    [("prune+recover+int8-static-minmax", "onnxruntime"), ("low-rank + recover", "openvino")],
+)
+def test_steps_that_give_another_network_come_before_the_one_that_stores_it(
+    recipe: str, runtime: str, chain: ExportedModel, tmp_path: Path
+) -> None:
+    x = rows(200)
+    labels = np.arange(len(x)) % CLASSES
+    built = sartor.compress(chain.path, recipe, x, tmp_path / "out", runtime=runtime, labels=labels, epochs=4)
+    assert built.changed
+    before, after = (
+        int(figure.replace(",", "")) for figure in re.findall(r"[\d,]+(?= ->|(?: parameters))", built.notes[0])
+    )
+    assert after < 0.8 * before
+    assert "accuracy" in built.notes[1]
+    assert "4 epochs" in built.notes[1]
+    unseen = rows(200, seed=3)
+    given = open_runtime(runtime).load(built.path, Settings()).run({"x": unseen})[0]
+    assert np.mean(given.argmax(axis=1) == np.arange(len(unseen)) % CLASSES) > 0.9
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_recovery_learns_from_the_answers_without_labels_and_through_the_roundings(
+    network: ExportedModel, tmp_path: Path
+) -> None:
+    through = CompressionStep("recover", (("through", "onnxruntime int8-static-minmax"),))
+    recipe = Recipe((through, CompressionStep("int8-static", (("calibration", "minmax"),))))
+    built = sartor.compress(network.path, recipe, rows(100), tmp_path / "out", epochs=1)
+    assert built.size_bytes < 0.4 * network.path.stat().st_size
+    with pytest.raises(InputError, match="training through roundings, and then f32"):
+        sartor.compress(network.path, Recipe((through,)), rows(100), tmp_path / "other", epochs=1)
+
+
+def test_parts_of_an_order_that_none_is_are_refused(network: ExportedModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="steps in this order: int8 dynamic \\+ pruned"):
+        sartor.compress(network.path, "int8-dynamic+prune", rows(4), tmp_path / "out")
+    with pytest.raises(InputError, match="unknown recipe `prun`"):
+        sartor.compress(network.path, "prun+f32", rows(4), tmp_path / "out")
+    wider = Recipe((CompressionStep("prune", (("time", 2),)),))
+    with pytest.raises(InputError, match="prune to 2 of the time"):
+        sartor.compress(network.path, wider, rows(4), tmp_path / "out")
+    with pytest.raises(DataError, match="3 labels of 4 rows"):
+        sartor.compress(network.path, "recover", rows(4), tmp_path / "out", labels=[0, 1, 2])
+    with pytest.raises(InputError, match="unknown kind `ranking`"):
+        sartor.compress(network.path, "f32", rows(4), tmp_path / "out", kind="ranking")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_room_of_the_same_name_stays_importable() -> None:

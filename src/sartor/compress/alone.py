@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sartor.compress.applicable import recipes
 from sartor.compress.build import build
+from sartor.compress.calibration import checked_rows
+from sartor.compress.reshape import Given, reshape
 from sartor.compress.values import BuiltVariant
 from sartor.errors import DataError, InputError, ModelError, nearest
 from sartor.model.onnx import check_finite, parameter_count, read_signature
 from sartor.model.values import ExportedModel, Signature
-from sartor.plan.recipe import Recipe
+from sartor.plan.recipe import RESHAPING, CompressionStep, Recipe
 from sartor.runtime import RUNTIMES
 from sartor.steps.prepared import Prepared
+from sartor.train.values import Kind, TrainingSettings
 
 
 def compress(
@@ -27,22 +32,38 @@ def compress(
     output: str | Path,
     *,
     runtime: str = "onnxruntime",
+    labels: ArrayLike | None = None,
+    kind: Kind = "classification",
+    epochs: int | None = None,
+    time_limit_s: float | None = None,
+    seed: int = 0,
 ) -> BuiltVariant:
     """Carry out a recipe on an ONNX file for a runtime, and run the result once.
 
-    Nothing is said of quality or speed: that is what `fit` is for.
+    Nothing is proved of quality or speed: that is what `fit` is for.
 
     Args:
         model: an .onnx file in f32.
-        recipe: a Recipe, or the name of one, such as `int8-dynamic` or `int8-static-entropy`.
-        rows: (n, ...) rows of the only input, or of each input by its name; ranges are taken from the first 300.
+        recipe: a Recipe, or names joined by `+`, carried out from left to right: `prune`, `low-rank` and `recover` give
+            another network, and at most one last step says how it is stored, such as `int8-dynamic` or
+            `int8-static-entropy`. `prune` and `low-rank` go to half of the time; a Recipe names other shares:
+            `CompressionStep("prune", (("time", 0.7),))`.
+        rows: (n, ...) rows of the only input, or of each input by its name; ranges are taken from the first 300, a
+            recovery learns from all.
         output: the folder to write; it appears complete or not at all.
         runtime: `onnxruntime` or `openvino`.
+        labels: (n,) class numbers, or targets of a regression, that a recovery learns beside the model's answers; None
+            for its answers alone.
+        kind: what the model's first output means, to a recovery: `classification` or `regression`.
+        epochs: of a recovery; None for as many as its data ask for.
+        time_limit_s: seconds that a recovery may take; None for no limit.
+        seed: of a recovery.
 
     Raises:
         ModelError: no such file, no ONNX file, or weights with NaN or infinity.
-        InputError: no such recipe or runtime.
-        DataError: the rows do not fit the model.
+        InputError: no such recipe, runtime or kind, or steps in another order.
+        DataError: the rows do not fit the model, or the labels do not fit the rows.
+        MissingExtraError: a recovery is asked for and torch is not installed.
         OutputError: `output` holds files that are not a variant's.
         CandidateError: the recipe does not apply to this model or on this processor, and why.
     """
@@ -53,17 +74,47 @@ def compress(
         raise InputError(f"unknown runtime `{runtime}`", ", ".join(RUNTIMES), nearest(runtime, RUNTIMES))
     signature = read_signature(path)
     check_finite(path)
-    source = ExportedModel(path, signature, parameter_count(path))
-    return build(_named(recipe, runtime), source, runtime, _prepared(rows, signature), Path(output))
+    if kind not in get_args(Kind):
+        raise InputError(f"unknown kind `{kind}`", ", ".join(get_args(Kind)), nearest(kind, get_args(Kind)))
+    source, found = ExportedModel(path, signature, parameter_count(path)), _named(recipe, runtime)
+    prepared = _prepared(rows, signature)
+    if not found.reshaping.steps:
+        return build(found, source, runtime, prepared, Path(output))
+    prepared = checked_rows(source, prepared, len(prepared))
+    training = TrainingSettings(epochs, time_limit_s)
+    with TemporaryDirectory() as scratch:
+        given = Given(
+            source, found, runtime, prepared, Path(scratch), _labels(labels, len(prepared)), kind, training, seed
+        )
+        network, notes = reshape(given)
+        built = build(found.storing, network, runtime, prepared, Path(output))
+    return replace(built, changed=True, notes=(*notes, *built.notes))
 
 
 def _named(recipe: Recipe | str, runtime: str) -> Recipe:
-    if isinstance(recipe, Recipe):
-        return recipe
+    found = recipe if isinstance(recipe, Recipe) else _recipe_of(recipe, runtime)
+    if found.effective != (*found.reshaping.steps, *found.storing.steps):
+        allowed = f"{', '.join(RESHAPING)} first, then at most one step that says how the network is stored"
+        raise InputError(f"steps in this order: {found.label}", allowed)
+    return found
+
+
+def _recipe_of(names: str, runtime: str) -> Recipe:
     known = {one.slug: one for one in recipes(runtime, for_bytes=True)}
-    if recipe not in known:
-        raise InputError(f"unknown recipe `{recipe}`", ", ".join(known), nearest(recipe, known))
-    return known[recipe]
+    known |= {name: Recipe((CompressionStep(name),)) for name in RESHAPING}
+    steps: tuple[CompressionStep, ...] = ()
+    for name in names.split("+"):
+        if name.strip() not in known:
+            raise InputError(f"unknown recipe `{name}`", ", ".join(known), nearest(name, known))
+        steps += known[name.strip()].steps
+    return Recipe(steps)
+
+
+def _labels(labels: ArrayLike | None, count: int) -> NDArray[Any] | None:
+    found = None if labels is None else np.asarray(labels)
+    if found is not None and len(found) != count:
+        raise DataError(f"{len(found)} labels of {count} rows", "one label for each row")
+    return found
 
 
 def _prepared(rows: Any, signature: Signature) -> Prepared:

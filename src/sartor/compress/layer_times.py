@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.compress.layers import Layer
-from sartor.runtime.kernels import Kernel
+from sartor.compress.calibration import pieces
+from sartor.compress.layers import Layer, timed_layers
+from sartor.compress.onnx_file import read_whole
+from sartor.model.values import ExportedModel
+from sartor.runtime.base import Settings
+from sartor.runtime.kernels import Kernel, kernel_seconds
+from sartor.steps.prepared import Prepared
 
 # What runtimes and quantizers put at the ends of names that they take over.
 _ENDS = re.compile(
@@ -35,3 +42,25 @@ def layer_seconds(found: Sequence[Layer], kernels: Sequence[Kernel]) -> NDArray[
         if which is not None:
             seconds[which] = kernel.seconds + np.nan_to_num(seconds[which])
     return seconds
+
+
+def profiled_seconds(
+    source: ExportedModel, rows: Prepared, runtime: str, file: Path, settings: Settings, calls: int
+) -> dict[str, float]:
+    """Seconds of a call by the name of a layer; a layer that no kernel goes by the name of is left out.
+
+    Args:
+        source: the model in f32, whose layers these are.
+        rows: of its inputs, in the declared dtypes; what is called with them, over and over.
+        runtime: whose profile is read.
+        file: what it loads, made of the source.
+        settings: in which it runs.
+        calls: how many are profiled.
+
+    Raises:
+        CandidateError: the file does not run under the profiler.
+    """
+    given = list(islice(cycle(pieces(source, rows, settings.batch)), calls))
+    found = timed_layers(read_whole(source.path))
+    seconds = layer_seconds(found, kernel_seconds(runtime, file, settings, given)).tolist()
+    return {layer.name: one for layer, one in zip(found, seconds, strict=True) if not np.isnan(one)}

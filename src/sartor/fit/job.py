@@ -5,17 +5,13 @@ It holds torch and the quantizers, so that the process that searches stays small
 
 from __future__ import annotations
 
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sartor.compress.build import build
-from sartor.compress.calibration import pieces
-from sartor.compress.layer_times import layer_seconds
-from sartor.compress.layers import timed_layers
-from sartor.compress.onnx_file import read_whole
+from sartor.compress.layer_times import profiled_seconds
 from sartor.compress.sensitivity import measure_sensitivities
 from sartor.fit.job_reshaping import RESHAPING
 from sartor.machine.device import this_machine
@@ -23,7 +19,6 @@ from sartor.measure.child import Send, serve
 from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import Recipe
 from sartor.runtime.base import Settings
-from sartor.runtime.kernels import kernel_seconds
 from sartor.steps.prepared import Prepared
 from sartor.train.job import export_untrained, train_and_export
 from sartor.train.values import TrainingSettings
@@ -85,13 +80,9 @@ def _sensitivity(request: dict[str, Any], report: Send) -> dict[str, Any]:
 
 def _layer_times(request: dict[str, Any], report: Send) -> dict[str, Any]:
     rows = np.load(request["rows"])[: request["most_rows"]]
-    source, settings = _source(request), Settings(**request["settings"])
     inputs = Prepared.load(request["inputs"]).take(rows)
-    calls = list(islice(cycle(pieces(source, inputs, settings.batch)), request["calls"]))
-    kernels = kernel_seconds(request["runtime"], Path(request["file"]), settings, calls)
-    found = timed_layers(read_whole(source.path))
-    seconds = zip(found, layer_seconds(found, kernels).tolist(), strict=True)
-    return {"seconds": {layer.name: one for layer, one in seconds if not np.isnan(one)}}
+    file, settings = Path(request["file"]), Settings(**request["settings"])
+    return {"seconds": profiled_seconds(_source(request), inputs, request["runtime"], file, settings, request["calls"])}
 
 
 def _source(request: dict[str, Any]) -> ExportedModel:

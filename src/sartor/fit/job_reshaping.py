@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +13,12 @@ from sartor.compress.calibration import pieces
 from sartor.compress.low_rank.ranks import lower_ranks
 from sartor.compress.low_rank.times import Bench
 from sartor.compress.onnx_file import looks_like_transformer, read_whole, write_whole
-from sartor.compress.pruning.activation import activation
-from sartor.compress.pruning.depth import shorten
-from sartor.compress.pruning.importance import magnitude, taylor, weights_of
-from sartor.compress.pruning.rebuild import rebuild
-from sartor.compress.pruning.time_share import Measured, Pruned, found_groups, narrow_uniformly, prune
+from sartor.compress.pruning.depth import SHORTENING_ROWS, shorten
+from sartor.compress.pruning.rebuild import REBUILDING_ROWS, rebuild_if_possible
+from sartor.compress.pruning.time_share import Measured, found_groups, narrow_uniformly, prune
 from sartor.compress.pruning.unshared import unshared
-from sartor.compress.pruning.values import ChannelGroups
+from sartor.compress.pruning.worth import unit_importance
 from sartor.compress.rounding import rounded_in_training
-from sartor.errors import CandidateError
 from sartor.machine.device import this_machine
 from sartor.measure.child import Send
 from sartor.model.export import publish_checked
@@ -30,20 +26,10 @@ from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import CompressionStep
 from sartor.runtime.base import Array, Settings
 from sartor.steps.prepared import Prepared
-from sartor.train.gradients import weight_gradients
 from sartor.train.recovery import Recovery, recover
 from sartor.train.values import TrainingSettings
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
 _EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
-_GRADIENTS = 32
-_ACTIVATION_ROWS = 256
-_BATCH = 32
-_SHORTENING_ROWS = 32
-_REBUILDING_ROWS, _FEWEST_ROWS = 512, 32
-_ROWS_OF = 2**21  # numbers of all rows together: activations of every layer are in memory with them
 
 
 Request = dict[str, Any]
@@ -60,29 +46,19 @@ def _importance(request: Request, report: Send) -> dict[str, Any]:
     """Units of all groups one after another, in the order that they are found in."""
     model = unshared(read_whole(Path(request["source"])))
     groups = found_groups(model, _example(request))
-    if request["measure"] == "magnitude":
-        found = magnitude(groups, weights_of(model))
-    elif request["measure"] == "activation":
-        found = activation(model, groups, _batches(request, _ACTIVATION_ROWS), request["threads"])
-    else:
-        gradients = weight_gradients(
-            model,
-            request["output"],
-            request["kind"],
-            Prepared.load(request["inputs"]),
-            np.load(request["rows"]),
-            batches=_GRADIENTS,
-            seed=request["seed"],
-            threads=request["threads"],
-        )
-        found = taylor(groups, weights_of(model), gradients)
+    found = unit_importance(
+        request["measure"],
+        _source(request),
+        model,
+        groups,
+        Prepared.load(request["inputs"]),
+        np.load(request["rows"]),
+        output=request["output"],
+        kind=request["kind"],
+        seed=request["seed"],
+        threads=request["threads"],
+    )
     return {"units": {name: values.tolist() for name, values in found.items()}, "refused": list(groups.refused)}
-
-
-def _batches(request: Request, count: int) -> Iterator[dict[str, Array]]:
-    """Of one length each, so that padding does not count."""
-    rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[:count])
-    return pieces(_source(request), rows, _BATCH)
 
 
 def _prune(request: Request, report: Send) -> dict[str, Any]:
@@ -91,30 +67,19 @@ def _prune(request: Request, report: Send) -> dict[str, Any]:
     importance = {name: np.array(values) for name, values in request["importance"].items()}
     measured = [Measured(one["share"], one["seconds"]) for one in request["measured"]]
     pruned = prune(model, groups, importance, measured, request["share"])
-    rows = np.load(request["rows"])[:_REBUILDING_ROWS]
-    said = _rebuild(model, pruned, groups, Prepared.load(request["inputs"]).take(rows), request["threads"])
+    rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[:REBUILDING_ROWS])
+    said = rebuild_if_possible(model, pruned, groups, rows, request["threads"])
     written = publish_checked(Path(request["to"]), lambda draft: _write(pruned.model, draft), lambda draft: None)
     widths = {name: list(widths) for name, widths in pruned.widths.items()}
     return {**_written(written), "widths": widths, "said": said}
 
 
-def _rebuild(model: ModelProto, pruned: Pruned, groups: ChannelGroups, rows: Prepared, threads: int) -> str:
-    """Solve for the weights that are left; why they were not, where that cannot be done."""
-    if find_spec("torch") is None:
-        return "weights are as they were: torch, which would solve for better ones, is not installed"
-    few = max(_FEWEST_ROWS, _ROWS_OF // sum(array[0].size for array in rows.arrays.values()))
-    try:
-        rebuild(model, pruned.model, groups, pruned.kept, rows.take(slice(0, few)), threads)
-    except CandidateError as error:
-        return f"weights are as they were: {error.detail}"
-    return ""
-
-
 def _shorten(request: Request, report: Send) -> dict[str, Any]:
+    rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[:SHORTENING_ROWS])
     found = shorten(
         read_whole(Path(request["source"])),
         _example(request),
-        _batches(request, _SHORTENING_ROWS),
+        pieces(_source(request), rows, SHORTENING_ROWS),
         request["seconds"],
         request["share"],
         request["output"],

@@ -16,7 +16,7 @@ StepName = Literal[
 Setting = str | int | float
 
 # Steps that give another network in f32; the others say in which form a runtime stores it.
-RESHAPING = ("prune", "low-rank", "recover")
+RESHAPING: tuple[StepName, ...] = ("prune", "low-rank", "recover")
 # How far a step takes the file from what the user gave: breaks ties, simpler wins.
 _COMPLEXITY: dict[str, int] = {
     **{"none": 0, "fp16-weights": 1, "int8-weights": 1, "int4-weights": 2, "int8-dynamic": 2, "int8-static": 3},

@@ -30,6 +30,9 @@ from sartor.runtime.base import Array
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+SHORTENING_ROWS = 32
+"""Rows that are enough to tell branches apart."""
+
 
 @dataclass(frozen=True)
 class Shortened:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.compress.pruning.time_share import Pruned
 from sartor.compress.pruning.unshared import unshared
 from sartor.compress.pruning.values import ChannelGroups
 from sartor.cost.proto import attributes_of
+from sartor.errors import CandidateError
 from sartor.steps.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -19,7 +22,22 @@ if TYPE_CHECKING:
 
     from sartor.train.reconstruct import Rebuilt
 
+REBUILDING_ROWS = 512
+_FEWEST_ROWS = 32
+_ROWS_OF = 2**21  # numbers of all rows together: activations of every layer are in memory with them
 _OPERATORS = ("Conv", "Gemm", "MatMul")
+
+
+def rebuild_if_possible(model: ModelProto, pruned: Pruned, groups: ChannelGroups, rows: Prepared, threads: int) -> str:
+    """`rebuild` with as many rows as memory should take; why the weights are as they were, where it cannot be done."""
+    if find_spec("torch") is None:
+        return "weights are as they were: torch, which would solve for better ones, is not installed"
+    few = max(_FEWEST_ROWS, _ROWS_OF // sum(array[0].size for array in rows.arrays.values()))
+    try:
+        rebuild(model, pruned.model, groups, pruned.kept, rows.take(slice(0, few)), threads)
+    except CandidateError as error:
+        return f"weights are as they were: {error.detail}"
+    return ""
 
 
 def rebuild(
