@@ -27,7 +27,7 @@ demo: $(VENV)/.stamp-run ## Run the built-in Need on real data; leaves a bundle 
 	$(RUN)/sartor demo -o sartor-demo
 
 test: $(VENV)/.stamp-test ## Run the tests, all but the slow ones
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.stamp-test ## Run the slow tests
 	$(RUN)/python -m pytest -m slow
