@@ -121,6 +121,11 @@ def test_labels_and_values_name_a_recipe_alike() -> None:
             "recovered through roundings to 8 bits + int8 static (minmax)",
             "穿过 8 位舍入恢复训练 + int8 静态量化（minmax）",
         ),
+        (
+            "pruned (time 0.5) + recovered (answers of cnn-width64)",
+            "pruned to 50% of its time + recovered (on the answers of cnn-width64)",
+            "剪枝至原时间的 50% + 恢复训练（学习 cnn-width64 的输出）",
+        ),
         ("fp16 weights + bf16", "fp16 weights + bf16", "fp16 权重 + bf16"),
     ],
 )

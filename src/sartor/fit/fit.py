@@ -15,6 +15,7 @@ from sartor.bundle.values import LimitResult, Outcome, Verdict
 from sartor.errors import BundleError, CandidateError, InputError
 from sartor.fit.board import Board
 from sartor.fit.clock import clock_for
+from sartor.fit.distil import distil
 from sartor.fit.evidence import json_of, unchosen_evidence, unchosen_json
 from sartor.fit.experience import remember
 from sartor.fit.feasible import Nearest, beyond_floor, infeasible_sentence
@@ -190,6 +191,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
         search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
     refine(search)
+    distil(search)
     learn_rounding(search)
     shrink(search)
     proof = _prove(search)

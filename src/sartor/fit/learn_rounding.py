@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sartor.fit.board import Standing
+from sartor.fit.reshaping import recovery
 from sartor.fit.search import Search
 from sartor.fit.trying import fastest_likely, try_candidate
 from sartor.plan.recipe import CompressionStep, Recipe
@@ -27,7 +28,7 @@ def learn_rounding(search: Search) -> None:
             return
         run.watch.phase(f"{source.model.name}: trained through its roundings to 8 bits", 1)
         through = ("through", f"onnxruntime {_PLAIN.slug}")  # NNCF rounds to the same grid, but for its zero points
-        recipe = Recipe((CompressionStep("recover", (through,)), _PLAIN))
+        recipe = Recipe((recovery(source, through), _PLAIN))
         try_candidate(search, source, replace(lossy.candidate, recipe=recipe))
 
 

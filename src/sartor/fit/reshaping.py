@@ -34,15 +34,22 @@ def reshaped(run: Run, source: Source, recipe: Recipe) -> Source:
     return network
 
 
+def recovery(source: Source, *settings: tuple[str, str]) -> CompressionStep:
+    """The step that trains a network of this source back, and says whose answers it learns where they are another's."""
+    taught = [("on", f"answers of {source.teacher.model.name}")] if source.teacher else []
+    return CompressionStep("recover", (*settings, *taught))
+
+
 def _recovered(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:
-    """The network trained for a short while on the answers of its source."""
+    """The network trained for a short while on the answers of its source, or of the source's teacher."""
+    teacher = source.teacher or source
     spec = run.need.train if isinstance(run.need.train, TrainSpec) else TrainSpec()
     settings = {"epochs": spec.epochs, "learning_rate": spec.learning_rate, "batch": spec.batch}
     allowed = max(1.0, RECOVERY_SHARE * run.clock.left())
     limit = min(spec.time, allowed) if spec.time else allowed
     parts = {
         **run.key_parts(),
-        "source": source.content,
+        "source": teacher.content,
         "network": network.content,
         "step": step.as_dict(),
         "training": {**settings, "time": spec.time},
@@ -53,7 +60,7 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
     request = {
         "do": "recover",
         **to_compress(run, network),
-        "teacher": str(source.path),
+        "teacher": str(teacher.path),
         "through": _stored(*str(through).split(" ", 1)).effective[0].as_dict() if through else None,
         "calibration": str(run.data.rows_path("calibrate")),
         "labels": str(run.data.labels_path) if run.need.labelled else None,

@@ -7,23 +7,19 @@ minute by all that was seen so far (`sartor.plan.shrinking`), until nothing left
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
-from sartor.fit.reshaping import RECOVERY_SHARE, reshaped
+from sartor.fit.forms import candidate_in, forms_of
+from sartor.fit.reshaping import RECOVERY_SHARE, recovery, reshaped
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
 from sartor.fit.trying import fastest_likely, lost_share, provable_share, try_candidate
 from sartor.plan.candidates import Candidate, Refusal
-from sartor.plan.recipe import CompressionStep, Recipe
+from sartor.plan.recipe import CompressionStep
 from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
 from sartor.units import format_value
 
 _WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
-_FASTER = ("int8-static", "int8-dynamic")  # forms that may be faster than f32
-_FORMS = 3  # ways to store a network that are tried with each size
-_CLOSE = 1.5  # times the fastest form that another may take
 _STEPS = 1000  # of one training, as `train.settings` derives them for what recovers
 _BATCH = 256
 _LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
@@ -44,7 +40,7 @@ def shrink(search: Search) -> None:
             why = "the batch is a constant of the file, so that nothing can be learnt from several rows"
             search.board.refusals.append(Refusal(f"pruning {source.model.name}", why))
             continue
-        forms = _forms(search, source)
+        forms = forms_of(search, source)
         if not forms or (forms[0].seconds or 0.0) < _WORTH:
             continue
         run.watch.phase(f"{source.model.name}: smaller networks")
@@ -63,26 +59,6 @@ def _promising(search: Search) -> list[Source]:
     return [source for source in search.ready() if source.model.name == name]
 
 
-def _forms(search: Search, source: Source) -> list[Standing]:
-    """Ways to store a network and run it, fastest first: of each kind in a runtime the most accurate that was read."""
-    kinds: dict[tuple[str, str, str], Standing] = {}
-    for standing in search.board.all():
-        candidate, steps = standing.candidate, standing.candidate.recipe.effective
-        mine = candidate.model == source.model.name and standing.seconds is not None and standing.status != "failed"
-        if not mine or len(steps) > 1 or any(step.keeps or step.name not in _FASTER for step in steps):
-            continue
-        kind = candidate.runtime, steps[0].name if steps else "none", candidate.settings.precision
-        if kind not in kinds or _order(standing) < _order(kinds[kind]):
-            kinds[kind] = standing
-    found = sorted(kinds.values(), key=lambda s: s.seconds or 0.0)
-    return [s for s in found if (s.seconds or 0.0) <= _CLOSE * (found[0].seconds or 0.0)][:_FORMS]
-
-
-def _order(standing: Standing) -> tuple[float, float]:
-    quality = standing.quality.value if standing.quality else float("-inf")
-    return -quality, standing.seconds or 0.0
-
-
 CUTS = ("channels", "layers", "low rank")
 """What a network can lose."""
 
@@ -94,10 +70,6 @@ def _cut(form: Standing, size: Size) -> CompressionStep:
         return CompressionStep("low-rank", (time, stored))
     how = ("importance", "activation") if size.cut == "channels" else ("cut", "layers")
     return CompressionStep("prune", (time, how, stored))
-
-
-def _candidate(form: Standing, *steps: CompressionStep) -> Candidate:
-    return replace(form.candidate, recipe=Recipe((*steps, *form.candidate.recipe.effective)))
 
 
 def _search(search: Search, source: Source, forms: list[Standing]) -> None:
@@ -147,7 +119,7 @@ def _look(search: Search, source: Source, forms: list[Standing], known: Shrinkin
         CandidateError: it was the last that might have been made.
     """
     step = _cut(forms[0], size)
-    standing = try_candidate(search, source, _candidate(forms[0], step))
+    standing = try_candidate(search, source, candidate_in(forms[0], step))
     if standing.seconds is None:
         known = known.without(size)
         if not known.sizes:
@@ -155,7 +127,7 @@ def _look(search: Search, source: Source, forms: list[Standing], known: Shrinkin
         return known
     if standing.likely:
         for form in forms[1:]:
-            try_candidate(search, source, _candidate(form, step))
+            try_candidate(search, source, candidate_in(form, step))
     return known.look(size, standing.seconds, lost_share(search, standing))
 
 
@@ -184,7 +156,7 @@ def _trained_back(search: Search, source: Source, forms: list[Standing], size: S
     None where it was not trained, or no form of it was read: that says nothing of what training wins back.
     """
     run, cut = search.run, _cut(forms[0], size)
-    candidates = [_candidate(form, cut, CompressionStep("recover")) for form in forms]
+    candidates = [candidate_in(form, cut, recovery(source)) for form in forms]
     try:
         network = reshaped(run, source, candidates[0].recipe)
     except CandidateError as error:

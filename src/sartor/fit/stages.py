@@ -32,6 +32,7 @@ class Source:
         trained: whether the weights are the final ones.
         training: what training reported; empty when nothing was trained.
         output: number of the output that is judged.
+        teacher: whose answers its networks learn when they are trained back; None for its own.
     """
 
     model: Model
@@ -43,6 +44,7 @@ class Source:
     trained: bool
     training: dict[str, Any]
     output: int
+    teacher: Source | None = None
 
     @property
     def rows(self) -> RowShapes:

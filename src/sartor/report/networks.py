@@ -60,12 +60,18 @@ def sizes(evidence: Values, language: Language) -> dict[str, Any] | None:
 
 def recoveries(evidence: Values, language: Language) -> dict[str, Any] | None:
     """The validation score by epoch of every network that was trained back."""
+    drawn = [one for one in evidence.get("recoveries", ()) if len(one["training"].get("history", ())) > 1]
+    several = len({one["model"] for one in drawn}) > 1
     named = {
-        recipe_words([step for step in steps_of_values(one["steps"]) if step[0] != "recover"], language): one
-        for one in evidence.get("recoveries", ())
-        if len(one["training"].get("history", ())) > 1  # one epoch makes no curve
+        f"{one['model']}: {words}" if several else words: one for one in drawn if (words := _cut_words(one, language))
     }
     return validations({"training": {name: one["training"] for name, one in named.items()}}, language)
+
+
+def _cut_words(recovery: Values, language: Language) -> str:
+    """How a network was cut; where it was not, what it was trained for."""
+    steps = steps_of_values(recovery["steps"])
+    return recipe_words([step for step in steps if step[0] != "recover"] or steps, language)
 
 
 Form = tuple[str, str, str, bool]

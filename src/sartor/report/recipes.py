@@ -27,6 +27,7 @@ _SETTINGS: tuple[tuple[str, Pair], ...] = (
     (r"magnitude", ("chosen by weights", "按权重选择")),
     (r"layers", ("whole layers", "整层")),
     (r"activation", ("chosen by activations", "按激活选择")),
+    (r"answers of (.+)", ("on the answers of {}", "学习 {} 的输出")),
     (r"(onnxruntime|openvino) (\S+)", ("times of {}, {}", "计时依据 {}，{}")),
 )
 _SHARE = re.compile(r"time (\d(?:\.\d+)?)")
@@ -35,6 +36,7 @@ _SIZED: Mapping[str, Pair] = {
     "low-rank": ("low rank, {share} of its time", "低秩分解至原时间的 {share}"),
 }
 _SHORTENED: Pair = ("whole layers left out, {share} of its time", "去掉整层，至原时间的 {share}")
+_ROUNDINGS = re.compile(r"(onnxruntime|openvino) ")
 _THROUGH: Pair = ("recovered through roundings to 8 bits", "穿过 8 位舍入恢复训练")
 
 
@@ -83,8 +85,9 @@ def _step_words(step: Step, language: Language, *, whole: bool) -> str:
     name, settings = step
     words = TEXTS[name][language == "zh"] if name in TEXTS else name
     sized = next((match for setting in settings if (match := _SHARE.fullmatch(setting))), None)
-    if name == "recover" and settings and not whole:
-        return _THROUGH[language == "zh"]
+    if name == "recover" and not whole and (through := [one for one in settings if _ROUNDINGS.match(one)]):
+        words = _THROUGH[language == "zh"]
+        settings = tuple(one for one in settings if one not in through)
     if sized and name in _SIZED:
         form = _SHORTENED if "layers" in settings else _SIZED[name]
         words = form[language == "zh"].format(share=f"{float(sized[1]):.0%}")
