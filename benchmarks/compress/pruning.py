@@ -105,6 +105,8 @@ def recovered(opened: OpenedNeed, cut: Cut, whole: ExportedModel, epochs: int, s
         "do": "recover",
         "source": str(cut.exported.path),
         "teacher": str(whole.path),
+        "answers": None,
+        "through": None,
         "inputs": fed(opened, whole),
         "labels": str(opened.disk.labels_path),
         "rows": str(opened.disk.rows_path("train")),

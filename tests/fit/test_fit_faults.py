@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from sartor.bundle.bundle import Bundle
+from sartor.bundle.read import read_evidence
 from tests.fit.helpers import (
     QUICK,
     all_gone,
@@ -61,6 +62,7 @@ def test_ctrl_c_leaves_no_mess_and_the_best_so_far_is_a_bundle(tmp_path: Path) -
     assert all_gone(workers)
     bundle = Bundle.load(output)
     assert bundle.manifest.provisional
+    assert set(read_evidence(output)["front"]) <= set(bundle.manifest.variants)
     assert bundle.predict([0.0] * 30)[0]["label"] in ("malignant", "benign")
     assert run(need, output).code == 0
     assert not Bundle.load(output).manifest.provisional

@@ -105,6 +105,7 @@ def recovered(trained: Trained, **more: Any) -> dict[str, Any]:
         "teacher": str(trained.path),
         "labels": str(trained.folder / "labels.npy"),
         "output": trained.output,
+        "answers": None,
         "through": None,
         "shifts": False,
         "may_lose": None,

@@ -113,6 +113,18 @@ def test_what_needs_no_training_keeps_its_weights(digits: Digits, tmp_path: Path
     assert list(kept) == list(whole)
 
 
+def test_what_the_teacher_answered_once_it_is_not_asked_again(digits: Digits, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=1)
+    kept = tmp_path / "answers.npz"
+    recovery = digits.recovery(tmp_path / "one", settings=settings, answers=kept)
+    recover(recovery, ignore)
+    recover(digits.recovery(tmp_path / "without", settings=settings), ignore)
+    # Whose answers they are no longer matters.
+    recover(Recovery(**{**vars(recovery), "teacher": digits.narrow, "to": tmp_path / "two"}), ignore)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "without").read_bytes() == (tmp_path / "two").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.npz", "one", "two", "without"]
+
+
 def test_it_repeats_itself(digits: Digits, tmp_path: Path) -> None:
     settings = TrainingSettings(epochs=1)
     for name in ("one", "two"):

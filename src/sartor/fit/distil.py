@@ -39,6 +39,6 @@ def distil(search: Search) -> None:
 
 
 def _answer_alike(source: Source, teacher: Source) -> bool:
-    """Whether both are given the same arrays, and give as many columns."""
+    """Whether both are given the same arrays in batches of any size, and give as many columns."""
     asked, given = (one.signature.outputs[one.output].shape[1:] for one in (source, teacher))
-    return source.inputs.saved == teacher.inputs.saved and asked == given
+    return source.inputs.saved == teacher.inputs.saved and asked == given and teacher.rows.dynamic_batch

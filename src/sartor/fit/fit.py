@@ -188,7 +188,7 @@ def _fit(run: Run, opened: Opened, path: Path) -> dict[str, Any]:
         return _infeasible(search, excluded[0], None, excluded[1], path)
     revive_nearest(search)
     if not _is_judged(path):
-        search.on_best = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
+        search.on_hopeful = lambda variant, source, outputs: keep_provisional(search, path, variant, source, outputs)
     train_and_race(search)
     refine(search)
     distil(search)

@@ -127,6 +127,7 @@ def _recovery(request: Request, student: Path, trained_as: Path | None) -> Recov
         shifts=request["shifts"],
         may_lose=request["may_lose"],
         floor=request["floor"],
+        answers=Path(request["answers"]) if request["answers"] else None,
     )
 
 

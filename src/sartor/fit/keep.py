@@ -1,8 +1,8 @@
-"""Keeping the best so far on disk as a usable bundle, marked as not proved until it is."""
+"""Keeping the best so far and the Pareto front on disk as a usable bundle, marked as not proved until it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +22,42 @@ PROVISIONAL = "Not proved yet: the best so far of a search that goes on or was i
 
 
 def keep_provisional(search: Search, path: Path, variant: Variant, source: Source, outputs: Array) -> None:
-    """Write the best so far; it loads and predicts, and says that nothing is proved."""
-    part = _part(search, variant, source, outputs)
-    evidence = provisional_evidence(search, PROVISIONAL)
-    contents = _contents(search, "not_met", {variant.id: part}, variant.id, evidence, provisional=True)
-    write_bundle(path, contents, search.run.need)
+    """Write the best so far and the front; they load and predict, and say that nothing is proved."""
+    names = _front(search)
+    parts = {variant.id: _part(search, variant, source, outputs), **_parts(search, names)}
+    if search.kept == tuple(parts):
+        return
+    evidence = {**provisional_evidence(search, PROVISIONAL), "front": names}
+    write_bundle(path, _contents(search, "not_met", parts, variant.id, evidence, provisional=True), search.run.need)
+    search.kept = tuple(parts)
 
 
 def keep_final(search: Search, path: Path, proof: Proof) -> dict[str, Any]:
     """Write the chosen variant, beside it candidate zero and the Pareto front, and the evidence; gives the evidence."""
     evidence = evidence_of(search, proof)
-    evidence["front"] = [point.name for point in front(_worth_keeping(search))][:_MOST_KEPT]
-    parts = {}
-    for name in dict.fromkeys((proof.chosen, proof.zero, *evidence["front"])):
-        standing = search.board[name]
-        source = search.sources[standing.candidate.model]
-        assert standing.variant is not None
-        outputs = standing.seen.outputs if standing.seen else search.outputs_on_select(source)
-        parts[name] = _part(search, standing.variant, source, outputs)
+    evidence["front"] = _front(search)
+    parts = _parts(search, dict.fromkeys((proof.chosen, proof.zero, *evidence["front"])))
     baseline = _baseline_part(search, parts)
     parts |= baseline
     evidence["baseline"] = next(iter(baseline), proof.zero)
     outcome = proof.verdict.outcome
     write_bundle(path, _contents(search, outcome, parts, proof.chosen, evidence, provisional=False), search.run.need)
     return evidence
+
+
+def _front(search: Search) -> list[str]:
+    return [point.name for point in front(_worth_keeping(search))][:_MOST_KEPT]
+
+
+def _parts(search: Search, names: Iterable[str]) -> dict[str, Part]:
+    parts = {}
+    for name in names:
+        standing = search.board[name]
+        source = search.sources[standing.candidate.model]
+        assert standing.variant is not None
+        outputs = standing.seen.outputs if standing.seen else search.outputs_on_select(source)
+        parts[name] = _part(search, standing.variant, source, outputs)
+    return parts
 
 
 def _worth_keeping(search: Search) -> Iterator[Point]:

@@ -203,9 +203,9 @@ def confirm_outputs(search: Search, standing: Standing) -> Outputs:
     run = search.run
     assert standing.variant is not None
     mine = search.sources[standing.candidate.model]
-    own = read_split(run, mine, standing.variant, "confirm", run.work / "outputs")
+    own = read_split(run, mine, standing.variant, "confirm", run.work / "outputs").outputs
     source = mine if run.compares_with_itself else search.sources[search.baseline]
-    baseline = search.answers(source, "confirm")
+    baseline = search.answers(source, "confirm").outputs
     return run.seen("confirm", own, baseline)
 
 
@@ -301,7 +301,7 @@ def _quality(search: Search, standing: Standing, split: str) -> Figure:
     else:
         assert standing.variant is not None
         source = search.sources[standing.candidate.model]
-        outputs = read_split(run, source, standing.variant, "select", run.work / "outputs")
+        outputs = read_split(run, source, standing.variant, "select", run.work / "outputs").outputs
         seen = run.seen("select", outputs, search.compared_with(source))
     bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
     return Figure(bounds.value, "", bounds.low, bounds.high, "measured")

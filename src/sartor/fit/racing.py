@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -146,7 +146,14 @@ def proving_of(run: Run) -> Proving:
     return Proving(len(run.data.rows("confirm")), error_shares(run.need.confidence, openings).first)
 
 
-def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: Path) -> Array:
+class Read(NamedTuple):
+    """Outputs on a split, and the seconds that reading them took: now, or when an earlier run did."""
+
+    outputs: Array
+    seconds: float
+
+
+def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: Path) -> Read:
     """All outputs of a variant on a split, read once and stored.
 
     Raises:
@@ -168,5 +175,4 @@ def read_split(run: Run, source: Source, variant: Variant, split: str, scratch: 
     )
     if trial.status == "failed":
         raise trial.error(variant.id)
-    outputs: Array = np.load(run.work / trial.result["outputs"])
-    return outputs
+    return Read(np.load(run.work / trial.result["outputs"]), trial.seconds)

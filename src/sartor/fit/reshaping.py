@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sartor.bundle.values import Variant
@@ -61,6 +62,9 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
         "do": "recover",
         **to_compress(run, network),
         "teacher": str(teacher.path),
+        "answers": str(
+            run.work / "answers" / f"{trial_key('answers', {**run.key_parts(), 'of': teacher.content})}.npz"
+        ),
         "through": _stored(*str(through).split(" ", 1)).effective[0].as_dict() if through else None,
         "calibration": str(run.data.rows_path("calibrate")),
         "labels": str(run.data.labels_path) if run.need.labelled else None,
@@ -87,6 +91,12 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
     path = run.work / made["path"]
     training = {**made, "reused": trial.reused}
     return replace(network, path=path, content=content_hash(path), training=training, trained=True)
+
+
+def _answers_of(run: Run, teacher: Source) -> Path:
+    """Where a teacher's answers wait: to give them takes longer than to learn from them, where networks are small."""
+    parts = {**run.key_parts(), "teacher": teacher.content, "inputs": repr(teacher.inputs.steps)}
+    return run.work / "answers" / f"{trial_key('answers', parts)}.npz"
 
 
 def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) -> Source:

@@ -18,7 +18,7 @@ from sartor.fit.building import build_variant
 from sartor.fit.candidates import candidates_of, wants_bytes
 from sartor.fit.guide import Judge
 from sartor.fit.inputs import trains
-from sartor.fit.racing import race_candidate, read_split
+from sartor.fit.racing import Read, race_candidate, read_split
 from sartor.fit.run import Run
 from sartor.fit.screen_limits import SCREEN_SPREAD, excluded_by
 from sartor.fit.screening import reference_candidate, screen_source, speed_twin
@@ -42,7 +42,8 @@ class Search:
     Attributes:
         sources: by model name; those with final weights replace the untrained ones.
         baseline: name of the most accurate uncompressed model read so far, and its outputs on select.
-        on_best: told of every variant that is the best so far, with its outputs on select.
+        kept: names of the variants in the bundle that was written last, the best first.
+        on_hopeful: told of the best so far, with its outputs on select, whenever one more will probably be proved.
         unopened: models that could not be opened or trained, with the reason.
         in_time: whether the search came to its end before the time did.
     """
@@ -55,13 +56,14 @@ class Search:
     baseline_value: float = float("nan")
     unopened: dict[str, str] = field(default_factory=dict)
     in_time: bool = False
-    on_best: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
+    kept: tuple[str, ...] = ()
+    on_hopeful: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
 
     def outputs_on_select(self, source: Source) -> Array:
         """Outputs of a model's uncompressed reference on select, read once."""
-        return self.answers(source, "select")
+        return self.answers(source, "select").outputs
 
-    def answers(self, source: Source, split: str) -> Array:
+    def answers(self, source: Source, split: str) -> Read:
         """Outputs of a model's uncompressed reference on a split, read once; with every core, since nothing is timed.
 
         Raises:
@@ -229,10 +231,10 @@ def _finish(search: Search, name: str) -> bool:
 
 
 def _read_baseline(search: Search, source: Source) -> None:
-    run, began = search.run, search.run.clock.spent()
-    outputs = search.outputs_on_select(source)
+    run = search.run
+    outputs, seconds = search.answers(source, "select")
     if run.quality_limits:
-        a_row = (run.clock.spent() - began) / len(outputs)
+        a_row = seconds / len(outputs)
         run.clock.keep_for_confirm(_CONFIRM_READS * a_row * len(run.data.rows("confirm")))
     seen = run.seen("select", outputs)
     bounds = metric_bounds(run.need.metric, seen, 1.0 - run.need.confidence, run.base, run.need.seed)
@@ -245,7 +247,7 @@ def _read_baseline(search: Search, source: Source) -> None:
     if not value <= search.baseline_value:
         search.baseline, search.baseline_outputs, search.baseline_value = source.model.name, outputs, value
         if not any(standing.likely for standing in search.board.alive()):
-            search.on_best(search.reference(source), source, outputs)
+            search.on_hopeful(search.reference(source), source, outputs)
 
 
 def race_model(search: Search, source: Source) -> None:
@@ -322,9 +324,9 @@ def _uncompressed_objective(search: Search, source: Source) -> float:
 
 
 def announce(search: Search, candidate_id: str) -> None:
-    """Tell whoever watches, and keep the file, when this candidate is the best so far."""
+    """Tell whoever watches when this candidate is the best so far, and keep what is worth keeping of all so far."""
     hopeful = [s for s in search.board.alive() if s.likely]
-    if not hopeful:
+    if not search.board[candidate_id].likely or not hopeful:
         return
     best = min(hopeful, key=lambda s: screened_objective(search.run, s))
     if best.id == candidate_id:
@@ -333,8 +335,8 @@ def announce(search: Search, candidate_id: str) -> None:
         value = f"{search.run.need.metric} {quality.value:.4f}" if quality else ""
         size = str(Figure.exact(best.size_bytes or 0, "B"))
         search.run.watch.best(f"{best.candidate.label}: {shown}, {value}, {size}")
-        if best.variant is not None and best.seen is not None:
-            search.on_best(best.variant, search.sources[best.candidate.model], best.seen.outputs)
+    if best.variant is not None and best.seen is not None:
+        search.on_hopeful(best.variant, search.sources[best.candidate.model], best.seen.outputs)
 
 
 def zeros_of(search: Search, source: Source) -> list[Standing]:

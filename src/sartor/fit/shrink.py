@@ -17,14 +17,13 @@ from sartor.fit.trying import fastest_likely, lost_share, provable_share, try_ca
 from sartor.plan.candidates import Candidate, Refusal
 from sartor.plan.recipe import CompressionStep
 from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
+from sartor.train.settings import recovery_rows
 from sartor.units import format_value
 
 _WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
-_STEPS = 1000  # of one training, as `train.settings` derives them for what recovers
-_BATCH = 256
 _LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
 _MUCH = 4.0  # of what may be lost, where a training was given up and nothing was read
-_PASSES = 4.0  # forward passes that a step costs: forward, two products backward, and the teacher's share
+_PASSES = 4.0  # of a row: forward, two products backward, and the teacher's share
 
 
 def shrink(search: Search) -> None:
@@ -140,9 +139,8 @@ def _minutes(search: Search, source: Source) -> Minutes:
     ]
     call = min(plain, default=0.0) / search.run.need.workload.batch
     look = (_LOOK_SECONDS + _LOOK_ROWS * call) / 60
-    if not len(search.run.data.rows("train")):
-        return Minutes(look, None)
-    return Minutes(look, _STEPS * _BATCH * _PASSES * call / 60)
+    rows = len(search.run.data.rows("train"))
+    return Minutes(look, recovery_rows(rows) * _PASSES * call / 60 if rows else None)
 
 
 def _allowed(search: Search) -> float:

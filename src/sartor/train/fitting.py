@@ -85,6 +85,8 @@ def fit(job: TrainingJob, report: Report, clock: Clock) -> TrainedModel:
             hopeless = _hopeless(run, history)
             if hopeless or run.pace.finished or figures.epoch - best.epoch >= _patience(run.chosen.epochs):
                 break
+        if run.teacher is not None:
+            run.teacher.keep()
         run.module.load_state_dict(best.weights)
         module = run.objective.finish(run.module).eval()
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -143,7 +145,7 @@ def _prepare(job: TrainingJob, report: Report, clock: Clock) -> _Run:
     # A forward pass is about a third of a step.
     pace = Pace(steps, chosen.epochs, job.settings.time_limit_s, len(held) / (3 * chosen.batch), clock, started)
     objective = _objective(job, fitted)
-    teacher = None if job.teacher is None else Teacher(job.teacher(), feed, len(job.labels))
+    teacher = None if job.teacher is None else Teacher(job.teacher(), feed, len(job.labels), job.answers)
     generator = np.random.default_rng([job.seed, 1])  # another stream than that of the held-out slice
     optimizer = _optimizer(module, chosen)
     chunks = in_chunks(held, min(_SCORED_ROWS, _SCORED_BATCHES * chosen.batch), job.inputs.lengths)

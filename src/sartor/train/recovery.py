@@ -52,6 +52,7 @@ class Recovery:
         shifts: whether pictures are moved by a pixel.
         may_lose: how much worse than the teacher's the validation may end; None for any distance.
         floor: what it must end with; None for anything.
+        answers: file in which the teacher's answers to the rows wait for other recoveries by it; None keeps none.
     """
 
     student: Path
@@ -69,6 +70,7 @@ class Recovery:
     shifts: bool = False
     may_lose: float | None = None
     floor: float | None = None
+    answers: Path | None = None
 
 
 def recover(recovery: Recovery, report: Callable[[Progress], None]) -> dict[str, Any]:
@@ -140,12 +142,13 @@ def _with_time(recovery: Recovery, started: float) -> Recovery:
 
 def _learn(recovery: Recovery, parts: int, report: Callable[[Progress], None]) -> tuple[OnnxModule, TrainedModel]:
     """One training from the weights of the file."""
+    from sartor.train.answering import Answering
     from sartor.train.answers import Answers, form_of
     from sartor.train.onnx_module import OnnxModule
     from sartor.train.parts import InParts
 
     network = OnnxModule(_file(recovery.trained_as or recovery.student), [recovery.output])
-    teacher = OnnxModule(_file(recovery.teacher), [recovery.output])
+    teacher = Answering(recovery.teacher, recovery.output, recovery.threads)
     taken, imitated = (InParts(one, parts) if parts > 1 else one for one in (network, teacher))
     form, columns = form_of(imitated, recovery.kind, recovery.inputs, recovery.rows)
     answers = Answers(imitated, form)
@@ -162,6 +165,7 @@ def _learn(recovery: Recovery, parts: int, report: Callable[[Progress], None]) -
         recovery.rows,
         shifts=recovery.shifts,
         teacher=lambda: answers,
+        answers=recovery.answers,
         may_lose=recovery.may_lose,
         floor=recovery.floor,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +19,26 @@ class Teacher:
     teacher is patient and consistent", arXiv 2106.05237).
     """
 
-    def __init__(self, module: nn.Module, feed: Feed, count: int) -> None:
-        """A teacher of `count` rows that reach it by `feed`."""
+    def __init__(self, module: nn.Module, feed: Feed, count: int, file: Path | None = None) -> None:
+        """A teacher of `count` rows that reach it by `feed`; what it answered before may wait in a file."""
         self._module = module.float().eval().requires_grad_(False)
         self._module.to(memory_format=feed.layout)  # type: ignore[call-overload]
         self._feed = feed
         self._known = torch.zeros(count, dtype=torch.bool)
         self._answers: Tensor | None = None
+        self._file = file
+        if file is not None and file.exists():
+            with np.load(file) as before:
+                self._known, self._answers = torch.from_numpy(before["known"]), torch.from_numpy(before["answers"])
+
+    def keep(self) -> None:
+        """Write what was answered, for the next training by the same teacher: a pass of the whole network a row."""
+        if self._file is None or self._answers is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._file.with_suffix(".draft.npz")
+        np.savez(draft, known=self._known.numpy(), answers=self._answers.numpy())
+        draft.replace(self._file)
 
     def answers(self, rows: Rows, tensors: Tensors | None = None) -> Tensor:
         """(rows, outputs) of some rows; `tensors` are these rows as the student sees them, read anew by default."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -69,6 +70,7 @@ class TrainingJob:
         shifts: whether pictures, (channels, height, width), are moved by a pixel at random.
         output: the output that is trained, where the module gives several; empty for its scores, or the first.
         teacher: makes a module whose answers are learnt beside the labels; None to learn from labels alone.
+        answers: file in which the teacher's answers to unchanged rows wait for other trainings; None keeps none.
         may_lose: how much worse than the teacher's the validation may end; a training that will not come so close
             is stopped. None stops none.
         floor: what the validation must end with, likewise; a ceiling for a regression.
@@ -87,6 +89,7 @@ class TrainingJob:
     shifts: bool = False
     output: str = ""
     teacher: Callable[[], nn.Module] | None = None
+    answers: Path | None = None
     may_lose: float | None = None
     floor: float | None = None
 
