@@ -20,7 +20,7 @@ from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime.base import Settings
 
-RECOVERY_SHARE = 0.4  # of the time left that one recovery may take
+RECOVERY_SHARE = 0.6  # of the time left that one recovery may take: two short ones reach less than a long one
 
 
 def reshaped(run: Run, source: Source, recipe: Recipe) -> Source:

@@ -22,6 +22,7 @@ from sartor.train.onnx_module import OnnxModule
 from sartor.train.onnx_module.plan import Step
 
 _FEWEST, _PER_FEATURE = 4096, 6  # samples of a layer
+_SPREAD, _FEWEST_ROWS = 4, 64  # samples that those of a layer are taken from, and the rows that these are of
 _RIDGE = 1e-3  # of the mean square of a feature: what hardly ever happens leaves its weight as it was
 _LARGEST = 2**26  # numbers of patches at a time
 
@@ -60,7 +61,8 @@ def reconstruct(whole: OnnxModule, narrowed: OnnxModule, layers: Mapping[str, Re
         layer = _layer_of(step, layers)
         if layer is not None:
             columns = _columns(values, layers[layer])
-            places = _places(columns.shape[0], given[1].numel() // given[1].shape[0], len(targets))
+            features = given[1].numel() // given[1].shape[0]
+            places = _places(columns.shape[0], len(given[0]), features, len(targets))
             targets[layer] = places, columns[places][:, layers[layer].kept]
         return values
 
@@ -88,10 +90,11 @@ def _columns(values: Tensor, layer: Rebuilt) -> Tensor:
     return last.reshape(-1, last.shape[-1])
 
 
-def _places(samples: int, features: int, seed: int) -> Tensor:
-    """Some samples, the same ones of both networks."""
+def _places(samples: int, rows: int, features: int, seed: int) -> Tensor:
+    """Some samples, the same ones of both networks; where a row has many, of some of the rows."""
     wanted = min(samples, max(_FEWEST, _PER_FEATURE * features))
-    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))[:wanted].sort().values
+    among = min(samples, max(_SPREAD * wanted, _FEWEST_ROWS * (samples // rows)))
+    return torch.randperm(among, generator=torch.Generator().manual_seed(seed))[:wanted].sort().values
 
 
 def _solve(step: Step, given: Sequence[Any], layer: Rebuilt, places: Tensor, target: Tensor, *, own_bias: bool) -> None:
@@ -100,25 +103,26 @@ def _solve(step: Step, given: Sequence[Any], layer: Rebuilt, places: Tensor, tar
     if bias is not None and not own_bias:
         target = target - bias
     groups = max(layer.groups, 1)
-    features = _features(step, given, layer, places).double()  # (samples, groups, features)
+    features = _features(step, given, layer, places)  # (samples, groups, features)
     if not bool(torch.isfinite(features).all()):
         raise CandidateError("failed", f"activations that `{step.inputs[1]}` reads are not finite")
     matrix = weight.double() if layer.transposed else weight.double().T
     matrix = matrix.reshape(groups, -1, features.shape[2]).mT  # (groups, features, outputs)
-    wanted = target.double().reshape(len(target), groups, -1).movedim(0, 1)  # (groups, samples, outputs)
+    wanted = target.reshape(len(target), groups, -1).movedim(0, 1)  # (groups, samples, outputs)
     features = features.movedim(0, 1)
     centre, middle = features.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
     if not own_bias:
         centre, middle = torch.zeros_like(centre), torch.zeros_like(middle)
     features, wanted = features - centre, wanted - middle
-    square = features.mT @ features / features.shape[1]
+    # Sums of products take most of the time; the ridge is far above what f32 rounds off of them.
+    square = (features.mT @ features).double() / features.shape[1]
     ridge = _RIDGE * square.diagonal(dim1=1, dim2=2).mean(1)[:, None, None].clamp_min(1e-12)
     square = square + ridge * torch.eye(square.shape[1], dtype=square.dtype)
-    found = torch.linalg.solve(square, features.mT @ wanted / features.shape[1] + ridge * matrix)
+    found = torch.linalg.solve(square, (features.mT @ wanted).double() / features.shape[1] + ridge * matrix)
     stored = found.mT.reshape(-1, found.shape[1])  # (outputs, features)
     weight.copy_((stored if layer.transposed else stored.T).reshape(weight.shape))
     if bias is not None and own_bias:
-        bias.copy_((middle - centre @ found).reshape(bias.shape))
+        bias.copy_((middle.double() - centre.double() @ found).reshape(bias.shape))
 
 
 def _features(step: Step, given: Sequence[Any], layer: Rebuilt, places: Tensor) -> Tensor:
@@ -127,14 +131,23 @@ def _features(step: Step, given: Sequence[Any], layer: Rebuilt, places: Tensor) 
     if not layer.groups:
         products: Tensor = rows.reshape(-1, 1, rows.shape[-1])[places]
         return products
-    # A convolution by unit kernels gives what the kernel sees, whatever its strides and its padding are.
-    count = weight[0].numel()
-    unit = torch.eye(count).reshape(count, *weight.shape[1:]).repeat(layer.groups, *[1] * (weight.ndim - 1))
-    few = max(1, _LARGEST // (count * layer.groups * rows[0, 0].numel()))
+    # A convolution by unit kernels gives what the kernel sees, whatever its strides and its padding are. Without groups
+    # each channel is a row of its own: a convolution of all channels would multiply mostly by zeros.
+    channels, size = weight.shape[1], weight[0, 0].numel()
+    alone = layer.groups == 1
+    kernels = torch.eye(size).reshape(size, 1, *weight.shape[2:])
+    if not alone:
+        count = channels * size
+        kernels = torch.eye(count).reshape(count, *weight.shape[1:]).repeat(layer.groups, *[1] * (weight.ndim - 1))
+    few = max(1, min(_FEWEST_ROWS, _LARGEST // (channels * size * layer.groups * rows[0, 0].numel())))
     found, first = [], 0
     for start in range(0, len(rows), few):
-        seen = _columns(step.run(rows[start : start + few], unit), layer)
+        some = rows[start : start + few]
+        seen = step.run(some.reshape(-1, 1, *some.shape[2:]) if alone else some, kernels)
+        seen = _columns(seen.reshape(len(some), -1, *seen.shape[2:]), layer)
         mine = places[(places >= first) & (places < first + len(seen))] - first
-        found.append(seen[mine].reshape(-1, layer.groups, count))
+        found.append(seen[mine].reshape(-1, layer.groups, channels * size))
         first += len(seen)
+        if first > places[-1]:
+            break
     return torch.cat(found)
