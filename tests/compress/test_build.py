@@ -96,6 +96,15 @@ def test_dynamic_quantizes_matrices(dense: ExportedModel, tmp_path: Path) -> Non
     assert built.size_bytes < 0.4 * dense.path.stat().st_size
 
 
+def test_dynamic_leaves_layers_in_f32(dense: ExportedModel, tmp_path: Path) -> None:
+    import onnx
+
+    recipe = Recipe((CompressionStep("int8-dynamic", (), ("w1",)),))
+    model = onnx.load(calibrated(recipe, dense, "onnxruntime", tmp_path / "variant").path)
+    assert [node.op_type for node in model.graph.node].count("MatMulInteger") == 1
+    assert "w1" in {name for node in model.graph.node if node.op_type == "MatMul" for name in node.input}
+
+
 def test_dynamic_has_one_scale_a_column_or_one_a_matrix(dense: ExportedModel, tmp_path: Path) -> None:
     import onnx
 

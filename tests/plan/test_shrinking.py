@@ -110,6 +110,13 @@ def test_while_nothing_will_do_the_likely_and_quick_come_first() -> None:
     assert step.chance > 0.2
 
 
+def test_in_a_faster_form_all_sizes_are_expected_to_be_faster() -> None:
+    known = start().look(ONE[0], 0.8, 0.2)
+    faster = known.scaled(0.5)
+    assert all(abs(faster.seconds(size) / known.seconds(size) - 0.5) < 1e-9 for size in ONE)
+    assert [faster.chance(size, "look") for size in ONE] == [known.chance(size, "look") for size in ONE]
+
+
 def test_minutes_count() -> None:
     known = start(ONE, train=1000.0).look(ONE[3], 0.4, 2.0)
     step, cheap = known.next(1.0), start(ONE, train=0.01).look(ONE[3], 0.4, 2.0).next(1.0)

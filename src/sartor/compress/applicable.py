@@ -52,8 +52,8 @@ def why_not(recipe: Recipe, runtime: str, machine: Machine) -> str | None:
 def _step_why_not(step: CompressionStep, runtime: str, machine: Machine) -> str | None:
     if step.name in RESHAPING:
         return f"{step.name} gives another network, which `fit` searches for; a recipe here says how one is stored"
-    if step.keeps and step.name != "int8-static":
-        return f"only int8 static leaves layers in f32, {step.name} does not"
+    if step.keeps and step.name not in ("int8-static", "int8-dynamic"):
+        return f"only int8 static and dynamic leave layers in f32, {step.name} does not"
     if step.name == "int8-dynamic" and runtime == "openvino":
         return "OpenVINO quantizes activations ahead of time only; int8 static serves it"
     if step.name in ("int8-weights", "int4-weights"):

@@ -86,10 +86,12 @@ def quantize_dynamic(work: Work) -> StepResult:
     from onnxruntime import quantization
 
     with TemporaryDirectory(prefix="sartor-") as scratch, quiet():
+        prepared = _equalised(work, prepare(work.source.path, Path(scratch)))
         quantization.quantize_dynamic(
-            _equalised(work, prepare(work.source.path, Path(scratch))),
+            prepared,
             work.folder / "model.onnx",
             op_types_to_quantize=_DYNAMIC_OPERATORS,
+            nodes_to_exclude=[node.name for node in nodes_of(read_whole(prepared), work.step.keeps)],
             weight_type=quantization.QuantType.QInt8,
             per_channel=work.step.setting("scales", "channel") == "channel",
             reduce_range=not work.machine.exact_int8,

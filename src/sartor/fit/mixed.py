@@ -6,6 +6,7 @@ takes in both forms. How much error may be left is found by trying: each file is
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -28,7 +29,8 @@ from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES
 from sartor.units import format_value
 
-_MOST_FILES = 4  # built for one runtime
+_KINDS = ("int8-static", "int8-dynamic")
+_MOST_FILES = 4  # of one kind, built for one runtime
 _MOST, _LEAST = 1 / 2, 1 / 64  # of the error that did not suffice: how much the next file is allowed
 _ROOM = 0.7  # of a limit that a file aims at: confirm has to prove it
 _CLOSE = 2.0  # times the error that suffices, at which the search for a larger one that does ends
@@ -42,35 +44,37 @@ def refine(search: Search) -> None:
     if run.need.minimise not in ("latency", "throughput"):
         return
     for source in search.ready():
-        for runtime in RUNTIMES:
-            lossy = _lossy(search, source, runtime)
+        for runtime, kind in itertools.product(RUNTIMES, _KINDS):
+            lossy = _lossy(search, source, runtime, kind)
             if lossy is None:
                 continue
             if not run.clock.search_goes_on():
                 search.in_time = False
                 return
-            run.watch.phase(f"{source.model.name}: mixed precision in {runtime}", _MOST_FILES)
+            run.watch.phase(f"{source.model.name}: {kind} with layers in f32 in {runtime}", _MOST_FILES)
             try:
                 _refine(search, source, lossy)
             except CandidateError as error:
                 run.watch.note(f"{lossy.candidate.label}: no mixed precision: {error}")
 
 
-def _lossy(search: Search, source: Source, runtime: str) -> Standing | None:
-    """The most accurate static int8 file of a runtime, when its answers are not good enough and its speed is."""
+def _lossy(search: Search, source: Source, runtime: str, kind: str) -> Standing | None:
+    """The most accurate int8 file of a kind in a runtime, when its answers are not good enough and its speed is."""
     fastest = fastest_likely(search)
     found = [
         standing
         for standing in search.board.all()
         if standing.candidate.model == source.model.name
         and standing.candidate.runtime == runtime
-        and [step.name for step in standing.candidate.recipe.effective] == ["int8-static"]
+        and [step.name for step in standing.candidate.recipe.effective] == [kind]
         and standing.quality is not None
         and standing.variant is not None
         and standing.status != "failed"
     ]
     if not found or any(standing.likely for standing in found):
         return None
+    if kind == "int8-dynamic" and not looks_like_transformer(read_whole(source.path)):
+        return None  # what is not a product stays in f32 anyway
     sign = -1.0 if search.run.need.metric == "rmse" else 1.0
     best = max(found, key=lambda s: sign * s.quality.value if s.quality else 0.0)
     return best if (best.seconds or float("inf")) < _GAIN * fastest else None
@@ -101,7 +105,8 @@ class Trade:
     @property
     def rounds_outputs(self) -> bool:
         """Whether what a layer in 8 bits gives is in 8 bits, whoever reads it."""
-        return self.lossy.candidate.runtime == "onnxruntime"
+        (step,) = self.lossy.candidate.recipe.effective
+        return self.lossy.candidate.runtime == "onnxruntime" and step.name == "int8-static"
 
     def next_kept(self) -> NDArray[np.bool_] | None:
         """The layers to keep next; None when there is nothing more to try.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,17 +84,17 @@ def prove(search: Search) -> Proof | None:
 
 
 def _finalists(search: Search) -> list[Standing]:
-    """Fastest first by the screen, and the one whose quality is safest; without hope, the best so far.
+    """Fastest first by the screen, and another to fall back on; without hope, the best so far.
 
-    The safest beside the baseline, which is among the finalists anyway.
+    Beside the baseline, which is among the finalists anyway.
     """
     run = search.run
     passed = [s for s in search.board.alive() if s.variant is not None and s.seen is not None]
     likely = sorted((s for s in passed if s.likely), key=lambda s: screened_objective(run, s))
     if likely:
-        others = [s for s in likely if not search.is_baseline(s)]
-        safest = max(others or likely, key=lambda s: _safety(search, s))
         fastest = likely[:_FASTEST]
+        others = [s for s in likely if not search.is_baseline(s) and s is not fastest[0]]
+        safest = max(others or likely, key=lambda s: _reliable(search, s, fastest[0]))
         return fastest if any(s.id == safest.id for s in fastest) else [*fastest, safest]
     # A race may have dropped them all: the best of them is still what the bundle holds, marked as not met.
     raced = passed or [s for s in search.board.all() if s.variant is not None and s.seen is not None]
@@ -101,9 +102,18 @@ def _finalists(search: Search) -> list[Standing]:
 
 
 def _safety(search: Search, standing: Standing) -> float:
+    """How far inside its limits."""
     assert standing.seen is not None
     run = search.run
     return safety(_entry(search, standing).tested, standing.seen, run.base, run.need.seed)
+
+
+def _reliable(search: Search, standing: Standing, first: Standing) -> float:
+    """How well a candidate stands in where the first fails: infinite where it is almost sure to be proved, since of
+    those the fastest is as good; but the same network in another form would fail for the same reason."""
+    mine, other = (one.candidate.recipe.reshaping for one in (standing, first))
+    alike = mine == other and bool(mine.steps) and standing.candidate.model == first.candidate.model
+    return math.inf if standing.safe and not alike else _safety(search, standing)
 
 
 def _memory(search: Search, standings: Sequence[Standing]) -> dict[str, Figure]:
@@ -164,7 +174,7 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
 def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
     by_id = {s.id: s for s in order}
     exempt = {name for name, s in by_id.items() if not _entry(search, s).tested}
-    safe = {name: _safety(search, s) for name, s in by_id.items() if name not in exempt}
+    safe = {name: _reliable(search, s, order[0]) for name, s in by_id.items() if name not in exempt}
     return [by_id[name] for name in with_fallback(list(by_id), safe, exempt)]
 
 

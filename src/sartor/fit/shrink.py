@@ -7,6 +7,8 @@ minute by all that was seen so far (`sartor.plan.shrinking`), until nothing left
 
 from __future__ import annotations
 
+import math
+
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
 from sartor.fit.forms import candidate_in, forms_of
@@ -20,6 +22,7 @@ from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
 from sartor.train.settings import recovery_rows
 from sartor.units import format_value
 
+_FASTER = 0.95  # of the time in the form that sizes are looked at in, for which they are looked at in another
 _WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
 _LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
 _MUCH = 4.0  # of what may be lost, where a training was given up and nothing was read
@@ -91,7 +94,8 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             return
         if step.way == "look":
             began = run.clock.spent()
-            known = _look(search, source, forms, known, step.size).took(run.clock.spent() - began)
+            known, forms = _look(search, source, forms, known, step.size)
+            known = known.took(run.clock.spent() - began)
         else:
             run.watch.phase(
                 f"{source.model.name}: cut to {step.size.share:.0%} of its time ({step.size.cut}) and trained back; "
@@ -111,8 +115,10 @@ def _say_what_it_takes(search: Search, known: Shrinking) -> None:
     search.run.watch.note(f"to look at all smaller networks would take about {took}{train}; {left} are left")
 
 
-def _look(search: Search, source: Source, forms: list[Standing], known: Shrinking, size: Size) -> Shrinking:
-    """Cut, time and read one size, and where it will do try it in every form.
+def _look(
+    search: Search, source: Source, forms: list[Standing], known: Shrinking, size: Size
+) -> tuple[Shrinking, list[Standing]]:
+    """Cut, time and read one size, and where it will do try it in every form; the fastest form comes first from now on.
 
     Raises:
         CandidateError: it was the last that might have been made.
@@ -123,11 +129,17 @@ def _look(search: Search, source: Source, forms: list[Standing], known: Shrinkin
         known = known.without(size)
         if not known.sizes:
             raise CandidateError("failed", standing.why)
-        return known
-    if standing.likely:
-        for form in forms[1:]:
-            try_candidate(search, source, candidate_in(form, step))
-    return known.look(size, standing.seconds, lost_share(search, standing))
+        return known, forms
+    known = known.look(size, standing.seconds, lost_share(search, standing))
+    if not standing.likely:
+        return known, forms
+    others = [(try_candidate(search, source, candidate_in(form, step)).seconds, form) for form in forms[1:]]
+    timed = [(seconds, form) for seconds, form in others if seconds is not None]
+    seconds, quickest = min(timed, key=lambda one: one[0], default=(math.inf, forms[0]))
+    if seconds > _FASTER * standing.seconds:
+        return known, forms
+    rest = [form for form in forms if form is not quickest]
+    return known.scaled(seconds / standing.seconds), [quickest, *rest]
 
 
 def _minutes(search: Search, source: Source) -> Minutes:

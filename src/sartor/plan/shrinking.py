@@ -152,6 +152,11 @@ class Shrinking:
         """A size was cut, timed and, where it was worth it, read."""
         return replace(self, seen={**self.seen, size: Seen(seconds, None if loss is None else _within(loss))})
 
+    def scaled(self, ratio: float) -> Shrinking:
+        """Networks are stored in another form from now on, which takes this share of the time."""
+        seen = {size: replace(one, seconds=ratio * one.seconds) for size, one in self.seen.items()}
+        return replace(self, whole=ratio * self.whole, seen=seen)
+
     def took(self, seconds: float) -> Shrinking:
         """A look took so long; the next are expected to take the mean of that and what was expected of it."""
         return replace(self, minutes=replace(self.minutes, look=(self.minutes.look + seconds / 60) / 2))
