@@ -55,7 +55,10 @@ def test_an_int8_file_that_loses_too_much_keeps_its_sensitive_layers(fitted: Pat
         assert "c3" in kept(candidate), "what reads the outlier"
         assert len(kept(candidate)) < 9
         assert candidate["latency"], candidate["why"]
-        assert candidate["quality"]["value"] > max(c["quality"]["value"] for c in whole)
+        if candidate["quality"] is None:
+            assert "slower than what will probably be proved" in candidate["why"]
+        else:
+            assert candidate["quality"]["value"] > max(c["quality"]["value"] for c in whole)
 
 
 def test_run_again_it_answers_the_same(fitted: Path) -> None:
