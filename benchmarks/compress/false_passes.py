@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,54 +22,34 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
-from _catalogue import TASKS, Skipped
-from _ready import Ready, Rows, make_ready, rows_of
+from _cut_task import answers, pruned_to, ready_task, task_arguments
+from _ready import Ready, Rows, rows_of
 from _record import record
 from numpy.typing import NDArray
 
-from _common import arguments
-from sartor import CompressionStep, Recipe, compress
 from sartor.errors import CandidateError
-from sartor.fit.judge import Finalist, Proving, confirm, error_shares, likely, race, safety, with_fallback
+from sartor.fit.judge import Finalist, Proving, confirm, error_shares, likely, race, reliability, with_fallback
 from sartor.measure import statistics
 from sartor.measure.quality_bounds import Outputs, paired_counts
 from sartor.need import Limit
-from sartor.runtime import open_runtime
-from sartor.runtime.base import Array, Settings
 from sartor.steps.prepared import Prepared
-from sartor.units import parse
 
 CONFIDENCE = 0.95
 MOST, MOST_HIGH = 0.05, 0.075
 SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)  # of the whole network's time
-CUT_BY = 1000  # rows that cuts are chosen by
 LEAST_DROP, HAIR = 0.003, 0.0001
 SELECT = CONFIRM = 3000
-_ROWS_A_CALL = 250
-HERE = Path(__file__).parent
 
 
 def cut_files(ready: Ready, rows: Rows, folder: Path) -> dict[str, Path]:
-    """The network with fewer channels; one that cannot be cut so far is left out."""
-    (inputs,) = rows.take("train", CUT_BY).arrays.values()
+    """The network at several shares of its time; one that it cannot be cut to is left out."""
     files = {}
     for share in SHARES:
-        recipe = Recipe((CompressionStep("prune", (("time", share),)),))
         try:
-            built = compress(ready.model, recipe, inputs, folder / f"{share:g}")
+            files[f"cut to {share:.0%} of its time"] = pruned_to(ready, rows, share, folder / f"{share:g}")
         except CandidateError as reason:
             print(f"{share:.0%} of the time: {reason.detail}")
-            continue
-        files[f"cut to {share:.0%} of its time"] = built.path
     return files
-
-
-def answers(path: Path, rows: Prepared) -> Array:
-    """(n, classes) scores."""
-    session = open_runtime("onnxruntime").load(path, Settings("f32", 2, "dynamic"))
-    starts = range(0, len(rows), _ROWS_A_CALL)
-    parts = [rows.take(slice(start, start + _ROWS_A_CALL)).trimmed() for start in starts]
-    return np.concatenate([np.array(session.run(part.arrays)[0]) for part in parts])
 
 
 def population(ready: Ready, folder: Path) -> tuple[dict[str, Outputs], dict[str, float]]:
@@ -108,15 +87,15 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
     """The judging of one fit, on stored answers; candidates come fastest first."""
     base, shares = Path.cwd(), error_shares(CONFIDENCE, 0)
     proving = Proving(len(next(iter(final.values())).labels), shares.first)
-    hopeful, safe = [], {}
+    hopeful, reliable = [], {}
     for name in order:
         everything = select[name]
         read = functools.partial(_up_to, everything)
         seen, dropped_by = race(len(everything.labels), (limit,), read, base, proving=proving)
         if dropped_by is None and likely((limit,), seen, proving, base):
             hopeful.append(name)
-            safe[name] = safety((limit,), seen, base)
-    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safe, ())]
+            reliable[name] = reliability((limit,), seen, proving, base)
+    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, reliable, ())]
     return confirm(finalists, lambda name: final[name], shares, base).winner is not None
 
 
@@ -132,21 +111,13 @@ def replay(seen: Mapping[str, Outputs], limit: Limit, replays: int) -> int:
 
 def main() -> int:
     """Run it."""
-    parser = arguments(__doc__)
-    parser.add_argument("--task", choices=["fashion", "cifar10", "efficientnet"], default="fashion")
+    parser = task_arguments(__doc__, training="3 min")
     parser.add_argument("--replays", type=int, default=500)
-    parser.add_argument("--training", default="3 min", help="time that the network is trained for")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--results", type=Path, help="also append the JSON line to this file")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        home = (options.folder or Path(temporary)).resolve() / options.task
-        try:
-            source = TASKS[options.task](options.data, home)
-        except Skipped as reason:
-            print(f"skipped: {reason}")
+    with ready_task(options) as task:
+        if task is None:
             return 0
-        ready = make_ready(source, home / "ready", parse(options.training).value, HERE)
+        ready, home = task
         seen, drops = population(ready, home / "population")
     if not drops:
         print("no cut file loses enough to set a limit by")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import sartor
 from sartor.compress.build import build
-from sartor.errors import CandidateError, DataError, InputError, ModelError
+from sartor.errors import CandidateError, DataError, InputError, ModelError, OutputError
 from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES, open_runtime
@@ -79,7 +80,7 @@ def test_a_recovery_learns_from_the_answers_without_labels_and_through_the_round
     recipe = Recipe((through, CompressionStep("int8-static", (("calibration", "minmax"),))))
     built = sartor.compress(network.path, recipe, rows(100), tmp_path / "out", epochs=1)
     assert built.size_bytes < 0.4 * network.path.stat().st_size
-    with pytest.raises(InputError, match="training through roundings, and then f32"):
+    with pytest.raises(InputError, match="training through roundings in recovered"):
         sartor.compress(network.path, Recipe((through,)), rows(100), tmp_path / "other", epochs=1)
 
 
@@ -91,11 +92,36 @@ def test_parts_of_an_order_that_none_is_are_refused(network: ExportedModel, tmp_
     wider = Recipe((CompressionStep("prune", (("time", 2),)),))
     with pytest.raises(InputError, match="prune to 2 of the time"):
         sartor.compress(network.path, wider, rows(4), tmp_path / "out")
+    for settings, said in (
+        ((("tme", 0.5),), "prune with `tme`"),
+        ((("importance", "gradient"),), "prune with `importance: gradient`"),
+        ((("cut", "heads"),), "prune with `cut: heads`"),
+    ):
+        with pytest.raises(InputError, match=said):
+            sartor.compress(network.path, Recipe((CompressionStep("prune", settings),)), rows(4), tmp_path / "out")
+    for labels, said in (([0, 1, 2, 10], "labels 0 to 10"), ([0.0, 0.5, 1.0, 1.0], r"labels 0\.0 to 1\.0")):
+        with pytest.raises(DataError, match=said):
+            sartor.compress(network.path, "recover", rows(4), tmp_path / "out", labels=labels)
     with pytest.raises(DataError, match="3 labels of 4 rows"):
         sartor.compress(network.path, "recover", rows(4), tmp_path / "out", labels=[0, 1, 2])
     with pytest.raises(InputError, match="unknown kind `ranking`"):
         sartor.compress(network.path, "f32", rows(4), tmp_path / "out", kind="ranking")  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_the_last_step_cannot_do_is_refused_before_a_training(
+    network: ExportedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*given: object) -> None:
+        raise AssertionError("a network was changed for nothing")
+
+    monkeypatch.setattr(importlib.import_module("sartor.compress.alone"), "reshape", never)
+    with pytest.raises(CandidateError, match="OpenVINO quantizes activations ahead of time only"):
+        sartor.compress(network.path, "recover+int8-dynamic", rows(9), tmp_path / "out", runtime="openvino")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(OutputError, match=r"thesis\.txt"):
+        sartor.compress(network.path, "recover", rows(9), tmp_path / "mine")
 
 
 def test_the_room_of_the_same_name_stays_importable() -> None:

@@ -20,6 +20,7 @@ from sartor.fit.judge import (
     looks,
     proved,
     race,
+    reliability,
     room_needed,
     safety,
     with_fallback,
@@ -59,7 +60,7 @@ def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Trut
     """Race, select, confirm, fall back: what the search does, on stored rows. Candidates come fastest first."""
     shares = error_shares(0.95, 0)
     baseline, candidates = select
-    hopeful, safe, proving = [], {}, Proving(len(final[0]), shares.first)
+    hopeful, reliable, proving = [], {}, Proving(len(final[0]), shares.first)
     for number, right in enumerate(candidates):
         everything = seen(right, baseline)
 
@@ -69,8 +70,8 @@ def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Trut
         outputs, dropped_by = race(len(right), (limit,), read, BASE, proving=proving)
         if dropped_by is None and likely((limit,), outputs, proving, BASE):
             hopeful.append(str(number))
-            safe[str(number)] = safety((limit,), outputs, BASE)
-    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, safe, ())]
+            reliable[str(number)] = reliability((limit,), outputs, proving, BASE)
+    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, reliable, ())]
     return confirm(finalists, lambda name: seen(final[1][int(name)], final[0]), shares, BASE).winner is not None
 
 
@@ -214,6 +215,18 @@ def test_the_safest_is_furthest_inside_its_tightest_limit() -> None:
     assert safety((drop,), seen(near, baseline), BASE) < safety((drop,), seen(far, baseline), BASE) < 1.0
     assert safety((drop, floor), seen(far, baseline), BASE) <= safety((floor,), seen(far, baseline), BASE)
     assert safety((), seen(far, baseline), BASE) == np.inf
+
+
+def test_of_those_that_are_almost_sure_the_fastest_stands_in() -> None:
+    limit, proving = parse_limit("accuracy_drop", "<= 5 pt", TASK), Proving(2000, 0.04)
+    right = np.arange(2000)
+    sure, surer, unsure = (seen(right >= lost, right >= 0) for lost in (10, 0, 80))
+    known = {
+        name: reliability((limit,), each, proving, BASE)
+        for name, each in {"first": unsure, "sure": sure, "surer": surer, "unsure": unsure}.items()
+    }
+    assert 0 < known["unsure"] < known["sure"]
+    assert with_fallback(["first", "unsure", "sure", "surer"], known, ()) == ["first", "sure"]
 
 
 def test_behind_the_best_stands_the_safest_and_behind_it_what_needs_no_test() -> None:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sartor.compress.applicable import recipes
-from sartor.compress.build import build
+from sartor.compress.build import build, check_buildable
 from sartor.compress.calibration import checked_rows
-from sartor.compress.reshape import Given, reshape
+from sartor.compress.reshape import Given, check_steps, reshape
 from sartor.compress.values import BuiltVariant
 from sartor.errors import DataError, InputError, ModelError, nearest
+from sartor.machine.device import this_machine
 from sartor.model.onnx import check_finite, parameter_count, read_signature
 from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import RESHAPING, CompressionStep, Recipe
@@ -61,7 +62,7 @@ def compress(
 
     Raises:
         ModelError: no such file, no ONNX file, or weights with NaN or infinity.
-        InputError: no such recipe, runtime or kind, or steps in another order.
+        InputError: no such recipe, runtime, kind or setting, or steps in another order.
         DataError: the rows do not fit the model, or the labels do not fit the rows.
         MissingExtraError: a recovery is asked for and torch is not installed.
         OutputError: `output` holds files that are not a variant's.
@@ -72,21 +73,18 @@ def compress(
         raise ModelError(f"no file {path}", "an .onnx file", "models of other kinds are exported by `fit`")
     if runtime not in RUNTIMES:
         raise InputError(f"unknown runtime `{runtime}`", ", ".join(RUNTIMES), nearest(runtime, RUNTIMES))
-    signature = read_signature(path)
-    check_finite(path)
     if kind not in get_args(Kind):
         raise InputError(f"unknown kind `{kind}`", ", ".join(get_args(Kind)), nearest(kind, get_args(Kind)))
-    source, found = ExportedModel(path, signature, parameter_count(path)), _named(recipe, runtime)
-    prepared = _prepared(rows, signature)
+    found, signature = _named(recipe, runtime), read_signature(path)
+    check_buildable(found.storing, runtime, this_machine(), Path(output))
+    check_finite(path)
+    source, prepared = ExportedModel(path, signature, parameter_count(path)), _prepared(rows, signature)
     if not found.reshaping.steps:
         return build(found, source, runtime, prepared, Path(output))
     prepared = checked_rows(source, prepared, len(prepared))
-    training = TrainingSettings(epochs, time_limit_s)
+    learnt, training = _labels(labels, len(prepared), kind, signature), TrainingSettings(epochs, time_limit_s)
     with TemporaryDirectory() as scratch:
-        given = Given(
-            source, found, runtime, prepared, Path(scratch), _labels(labels, len(prepared)), kind, training, seed
-        )
-        network, notes = reshape(given)
+        network, notes = reshape(Given(source, found, runtime, prepared, Path(scratch), learnt, kind, training, seed))
         built = build(found.storing, network, runtime, prepared, Path(output))
     return replace(built, changed=True, notes=(*notes, *built.notes))
 
@@ -96,6 +94,7 @@ def _named(recipe: Recipe | str, runtime: str) -> Recipe:
     if found.effective != (*found.reshaping.steps, *found.storing.steps):
         allowed = f"{', '.join(RESHAPING)} first, then at most one step that says how the network is stored"
         raise InputError(f"steps in this order: {found.label}", allowed)
+    check_steps(found)
     return found
 
 
@@ -110,10 +109,19 @@ def _recipe_of(names: str, runtime: str) -> Recipe:
     return Recipe(steps)
 
 
-def _labels(labels: ArrayLike | None, count: int) -> NDArray[Any] | None:
-    found = None if labels is None else np.asarray(labels)
-    if found is not None and len(found) != count:
+def _labels(labels: ArrayLike | None, count: int, kind: Kind, signature: Signature) -> NDArray[Any] | None:
+    if labels is None:
+        return None
+    found = np.asarray(labels)
+    if len(found) != count:
         raise DataError(f"{len(found)} labels of {count} rows", "one label for each row")
+    if kind == "regression":
+        return found
+    columns = signature.outputs[0].shape[-1]
+    most = max(2, columns) if isinstance(columns, int) else None  # one column stands for two classes
+    if found.dtype.kind not in "iu" or found.min() < 0 or (most is not None and found.max() >= most):
+        ends = f"{found.min()} to {found.max()}" if found.dtype.kind in "iuf" else str(found.dtype)
+        raise DataError(f"labels {ends}", f"whole numbers from 0 to {most - 1}" if most else "whole numbers from 0")
     return found
 
 

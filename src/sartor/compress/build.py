@@ -67,11 +67,8 @@ def build(
         OutputError: `to` holds files that are not a variant's.
     """
     machine = machine or this_machine()
-    refused = why_not(recipe, runtime, machine)
-    if refused:
-        raise CandidateError("unsupported", refused)
+    check_buildable(recipe, runtime, machine, to)
     rows = checked_rows(source, calibration_inputs, CALIBRATION_ROWS)
-    _refuse_foreign(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     step = (*recipe.effective, CompressionStep("none"))[0]
     with TemporaryDirectory(prefix=".building-", dir=to.parent) as scratch:
@@ -81,6 +78,19 @@ def build(
         _prove(result.main, runtime, work)
         _move(work.folder, to)
     return _built(result, to)
+
+
+def check_buildable(recipe: Recipe, runtime: str, machine: Machine, to: Path) -> None:
+    """Refuse what `build` would refuse without looking at the network.
+
+    Raises:
+        CandidateError: `unsupported`, the recipe does not apply in the runtime or on the machine.
+        OutputError: `to` holds files that are not a variant's.
+    """
+    refused = why_not(recipe, runtime, machine)
+    if refused:
+        raise CandidateError("unsupported", refused)
+    _refuse_foreign(to)
 
 
 def _carry_out(function: Callable[[Work], StepResult], work: Work) -> StepResult:

@@ -14,6 +14,8 @@ from sartor.model.values import ExportedModel
 from sartor.runtime.base import Array
 from sartor.steps.prepared import Prepared
 
+_EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
+
 
 def checked_rows(source: ExportedModel, inputs: Prepared, limit: int) -> Prepared:
     """The first `limit` rows of every input, under the file's names and in its order, or an error.
@@ -36,6 +38,11 @@ def checked_rows(source: ExportedModel, inputs: Prepared, limit: int) -> Prepare
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise DataError(f"calibration rows per input: {listed}", f"equal numbers, at least {fixed_rows(source)}")
     return rows.take(slice(0, limit))
+
+
+def example_rows(inputs: Prepared) -> dict[str, Array]:
+    """Few rows, of which only shapes count."""
+    return dict(inputs.take(slice(0, _EXAMPLE_ROWS)).trimmed().arrays)
 
 
 def fixed_rows(source: ExportedModel) -> int:

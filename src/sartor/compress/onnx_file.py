@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sartor.errors import CandidateError
+from sartor.model.export import publish_checked
+from sartor.model.values import ExportedModel
 from sartor.runtime.base import Array
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ def write_whole(model: ModelProto, path: Path) -> Path:
 
     onnx.save(model, str(path))
     return path
+
+
+def publish_whole(model: ModelProto, to: Path) -> ExportedModel:
+    """Write one file that holds everything, under its name only once it is a valid model."""
+
+    def write(draft: Path) -> None:
+        write_whole(model, draft)
+
+    return publish_checked(to, write, lambda draft: None)
 
 
 def float_weights(model: ModelProto) -> Iterator[tuple[TensorProto, Array]]:

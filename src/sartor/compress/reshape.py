@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sartor.compress.build import build
-from sartor.compress.calibration import pieces
+from sartor.compress.calibration import example_rows, pieces
 from sartor.compress.layer_times import profiled_seconds
 from sartor.compress.low_rank.ranks import lower_ranks
 from sartor.compress.low_rank.times import Bench
-from sartor.compress.onnx_file import looks_like_transformer, read_whole, write_whole
+from sartor.compress.onnx_file import looks_like_transformer, publish_whole, read_whole
 from sartor.compress.pruning.depth import SHORTENING_ROWS, shorten
 from sartor.compress.pruning.rebuild import REBUILDING_ROWS, rebuild_if_possible
 from sartor.compress.pruning.time_share import MEASURED_SHARES, Measured, found_groups, narrow_uniformly, prune
@@ -26,12 +26,11 @@ from sartor.compress.pruning.unshared import unshared
 from sartor.compress.pruning.worth import Measure, unit_importance
 from sartor.compress.rounding import rounded_in_training
 from sartor.compress.values import CALIBRATION_ROWS
-from sartor.errors import InputError
+from sartor.errors import InputError, nearest
 from sartor.machine.device import this_machine
-from sartor.model.export import publish_checked
 from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep, Recipe
-from sartor.runtime.base import Array, Settings
+from sartor.runtime.base import Settings
 from sartor.steps.prepared import Prepared
 from sartor.train.recovery import Recovery, recover
 from sartor.train.values import Kind, TrainingSettings
@@ -39,8 +38,14 @@ from sartor.train.values import Kind, TrainingSettings
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
 _PROFILED_CALLS = 20
+# What each step may be told. A fit says, besides, in which form layers are timed and whose answers are learnt.
+_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "prune": ("time", "importance", "cut", "for"),
+    "low-rank": ("time", "for"),
+    "recover": ("through", "on"),
+}
+_VALUES: Mapping[str, tuple[str, ...]] = {"importance": get_args(Measure), "cut": ("channels", "layers")}
 _SHARE = 0.5  # of the time, for a step that does not say which
 
 
@@ -81,9 +86,27 @@ class Given:
         """The number of each row."""
         return np.arange(len(self.rows))
 
-    def example(self) -> dict[str, Array]:
-        """Few rows, of which only shapes count."""
-        return dict(self.rows.take(slice(0, _EXAMPLE_ROWS)).trimmed().arrays)
+
+def check_steps(recipe: Recipe) -> None:
+    """Refuse settings that no step has, before anything is done: a training takes minutes.
+
+    Raises:
+        InputError: a setting or a value of one that a step does not have, or training through roundings that the last
+            step does not make.
+    """
+    for step in recipe.reshaping.steps:
+        for key, value in step.settings:
+            if key not in _SETTINGS[step.name]:
+                allowed = ", ".join(_SETTINGS[step.name])
+                raise InputError(f"{step.name} with `{key}`", allowed, nearest(key, _SETTINGS[step.name]))
+            if key in _VALUES and value not in _VALUES[key]:
+                raise InputError(f"{step.name} with `{key}: {value}`", ", ".join(_VALUES[key]))
+        share = step.setting("time", _SHARE)
+        if isinstance(share, str) or not 0 < share < 1:
+            raise InputError(f"{step.name} to {share} of the time", "a share above 0 and below 1, such as 0.5")
+        last = [one.name for one in recipe.storing.effective]
+        if step.setting("through", "") and last != ["int8-static"]:
+            raise InputError(f"training through roundings in {recipe.label}", "int8 static as the last step")
 
 
 def reshape(given: Given) -> tuple[ExportedModel, tuple[str, ...]]:
@@ -105,7 +128,7 @@ def _pruned(given: Given, network: ExportedModel, step: CompressionStep, to: Pat
     if step.setting("cut", "channels") == "layers":
         return _shortened(given, network, step, to)
     model = read_whole(network.path)
-    groups = found_groups(model, given.example())
+    groups = found_groups(model, example_rows(given.rows))
     importance = unit_importance(
         cast("Measure", step.setting("importance", "activation")),
         network,
@@ -131,7 +154,7 @@ def _pruned(given: Given, network: ExportedModel, step: CompressionStep, to: Pat
 def _shortened(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
     found = shorten(
         read_whole(network.path),
-        given.example(),
+        example_rows(given.rows),
         pieces(network, given.rows.take(slice(0, SHORTENING_ROWS)), SHORTENING_ROWS),
         _layer_seconds(given, network),
         _share(step),
@@ -150,9 +173,7 @@ def _low_rank(given: Given, network: ExportedModel, step: CompressionStep, to: P
 def _recovered(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
     student, trained_as, through = network.path, None, str(step.setting("through", ""))
     if through:
-        storing = next(iter(given.recipe.storing.effective), CompressionStep("none"))
-        if storing.name != "int8-static":
-            raise InputError(f"training through roundings, and then {storing.label}", "int8 static as the last step")
+        (storing,) = given.recipe.storing.effective
         rows = given.rows.take(slice(0, CALIBRATION_ROWS))
         rounded = rounded_in_training(network, rows, storing, this_machine(), given.scratch)
         student, trained_as = rounded.student, rounded.trained_as
@@ -190,19 +211,12 @@ def _layer_seconds(given: Given, network: ExportedModel) -> dict[str, float]:
 
 
 def _share(step: CompressionStep) -> float:
-    share = step.setting("time", _SHARE)
-    if isinstance(share, str) or not 0 < share < 1:
-        raise InputError(f"{step.name} to {share} of the time", "a share above 0 and below 1, such as 0.5")
-    return float(share)
+    return float(step.setting("time", _SHARE))
 
 
 def _written(model: ModelProto, network: ExportedModel, to: Path) -> ExportedModel:
-    made = publish_checked(to, lambda draft: _write(model, draft), lambda draft: None)
+    made = publish_whole(model, to)
     return replace(network, path=made.path, parameters=made.parameters)
-
-
-def _write(model: ModelProto, draft: Path) -> None:
-    write_whole(model, draft)
 
 
 _Step = Callable[[Given, ExportedModel, CompressionStep, Path], tuple[ExportedModel, str]]

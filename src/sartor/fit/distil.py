@@ -17,10 +17,13 @@ def distil(search: Search) -> None:
     """Name the most accurate model the teacher of the others, and train those that it may make good enough.
 
     Their networks learn from it whenever they are trained back from now on (Hinton et al. 2015, "Distilling the
-    knowledge in a neural network", arXiv 1503.02531). A model that will probably be proved as it is needs no teacher.
+    knowledge in a neural network", arXiv 1503.02531). A model that will probably be proved as it is needs no teacher,
+    and one that is held against its own answers may not have another.
     """
     run, teacher = search.run, search.sources.get(search.baseline)
-    if run.need.minimise not in ("latency", "throughput") or not len(run.data.rows("train")) or teacher is None:
+    if teacher is None or run.compares_with_itself or not len(run.data.rows("train")):
+        return
+    if run.need.minimise not in ("latency", "throughput"):
         return
     for source in [one for one in search.ready() if one is not teacher and _answer_alike(one, teacher)]:
         name = source.model.name

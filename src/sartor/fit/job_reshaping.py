@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from sartor.compress.calibration import pieces
+from sartor.compress.calibration import example_rows, pieces
 from sartor.compress.low_rank.ranks import lower_ranks
 from sartor.compress.low_rank.times import Bench
-from sartor.compress.onnx_file import looks_like_transformer, read_whole, write_whole
+from sartor.compress.onnx_file import looks_like_transformer, publish_whole, read_whole
 from sartor.compress.pruning.depth import SHORTENING_ROWS, shorten
 from sartor.compress.pruning.rebuild import REBUILDING_ROWS, rebuild_if_possible
 from sartor.compress.pruning.time_share import Measured, found_groups, narrow_uniformly, prune
@@ -21,16 +21,12 @@ from sartor.compress.pruning.worth import unit_importance
 from sartor.compress.rounding import rounded_in_training
 from sartor.machine.device import this_machine
 from sartor.measure.child import Send
-from sartor.model.export import publish_checked
 from sartor.model.values import ExportedModel, Signature
 from sartor.plan.recipe import CompressionStep
 from sartor.runtime.base import Array, Settings
 from sartor.steps.prepared import Prepared
 from sartor.train.recovery import Recovery, recover
 from sartor.train.values import TrainingSettings
-
-_EXAMPLE_ROWS = 2  # one row would be taken for a dimension that repeats
-
 
 Request = dict[str, Any]
 """`source`, its `signature` and `parameters`, prepared `inputs`, the `rows` that may be looked at, where `to` write."""
@@ -39,7 +35,7 @@ Request = dict[str, Any]
 def _narrow(request: Request, report: Send) -> dict[str, Any]:
     model = read_whole(Path(request["source"]))
     narrowed = narrow_uniformly(model, found_groups(model, _example(request)), request["share"])
-    return _written(publish_checked(Path(request["to"]), lambda draft: _write(narrowed, draft), lambda draft: None))
+    return _written(publish_whole(narrowed, Path(request["to"])))
 
 
 def _importance(request: Request, report: Send) -> dict[str, Any]:
@@ -69,7 +65,7 @@ def _prune(request: Request, report: Send) -> dict[str, Any]:
     pruned = prune(model, groups, importance, measured, request["share"])
     rows = Prepared.load(request["inputs"]).take(np.load(request["rows"])[:REBUILDING_ROWS])
     said = rebuild_if_possible(model, pruned, groups, rows, request["threads"])
-    written = publish_checked(Path(request["to"]), lambda draft: _write(pruned.model, draft), lambda draft: None)
+    written = publish_whole(pruned.model, Path(request["to"]))
     widths = {name: list(widths) for name, widths in pruned.widths.items()}
     return {**_written(written), "widths": widths, "said": said}
 
@@ -85,7 +81,7 @@ def _shorten(request: Request, report: Send) -> dict[str, Any]:
         request["output"],
         request["threads"],
     )
-    written = publish_checked(Path(request["to"]), lambda draft: _write(found.model, draft), lambda draft: None)
+    written = publish_whole(found.model, Path(request["to"]))
     return {**_written(written), "branches": [branch.sum for branch in found.branches]}
 
 
@@ -94,7 +90,7 @@ def _low_rank(request: Request, report: Send) -> dict[str, Any]:
     with TemporaryDirectory() as scratch:
         bench = Bench(request["runtime"], Settings(**request["settings"]), Path(scratch))
         found = lower_ranks(_source(request), rows, request["share"], bench, request["output"])
-    written = publish_checked(Path(request["to"]), lambda draft: _write(found.model, draft), lambda draft: None)
+    written = publish_whole(found.model, Path(request["to"]))
     return {**_written(written), "ranks": {name: list(ranks) for name, ranks in found.ranks.items()}}
 
 
@@ -136,11 +132,7 @@ def _source(request: Request) -> ExportedModel:
 
 
 def _example(request: Request) -> dict[str, Array]:
-    return dict(Prepared.load(request["inputs"]).take(np.arange(_EXAMPLE_ROWS)).trimmed().arrays)
-
-
-def _write(model: Any, draft: Path) -> None:
-    write_whole(model, draft)
+    return example_rows(Prepared.load(request["inputs"]))
 
 
 def _written(exported: ExportedModel) -> dict[str, Any]:

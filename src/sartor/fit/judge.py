@@ -223,15 +223,24 @@ def confirm(
     return Confirmed(None, alpha, tuple(failed))
 
 
-def with_fallback(order: Sequence[str], safety: Mapping[str, float], exempt: Collection[str]) -> list[str]:
-    """The best of `order`, the safest in quality of the others, and one that needs no test, where there is one.
+def with_fallback(order: Sequence[str], reliable: Mapping[str, float], exempt: Collection[str]) -> list[str]:
+    """The best of `order`, the most reliable of the others, and one that needs no test, where there is one.
 
     The second is left out where it would be no better than the one that needs no test.
     """
     others = list(order[1:])
     untested = next((place for place, name in enumerate(others) if name in exempt), len(others))
-    tested = sorted(others[:untested], key=lambda name: -safety[name])
+    tested = sorted(others[:untested], key=lambda name: -reliable[name])
     return [*order[:1], *tested[:1], *others[untested : untested + 1]]
+
+
+def reliability(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> float:
+    """How well a candidate stands in where the finalist fails; larger is better.
+
+    As far as it is inside its limits; infinite where confirm will almost surely prove them, since of such candidates
+    the fastest does as well.
+    """
+    return math.inf if likely(limits, seen, proving, base, SAFE, seed) else safety(limits, seen, base, seed)
 
 
 def safety(limits: Sequence[Limit], seen: Outputs, base: Path, seed: int = 0) -> float:

@@ -74,7 +74,7 @@ def _lossy(search: Search, source: Source, runtime: str, kind: str) -> Standing 
     if not found or any(standing.likely for standing in found):
         return None
     if kind == "int8-dynamic" and not looks_like_transformer(read_whole(source.path)):
-        return None  # what is not a product stays in f32 anyway
+        return None  # sensitivities count convolutions, too, which dynamic int8 leaves in f32
     sign = -1.0 if search.run.need.metric == "rmse" else 1.0
     best = max(found, key=lambda s: sign * s.quality.value if s.quality else 0.0)
     return best if (best.seconds or float("inf")) < _GAIN * fastest else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ from sartor.figures import Figure
 from sartor.fit.board import Standing
 from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
-from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, safety, with_fallback
-from sartor.fit.racing import read_split
+from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, reliability, safety, with_fallback
+from sartor.fit.racing import proving_of, read_split
 from sartor.fit.relaxed import relaxed
 from sartor.fit.screening import feed_for
 from sartor.fit.search import Search, screened_objective, zeros_of
@@ -94,8 +93,8 @@ def _finalists(search: Search) -> list[Standing]:
     if likely:
         fastest = likely[:_FASTEST]
         others = [s for s in likely if not search.is_baseline(s) and s is not fastest[0]]
-        safest = max(others or likely, key=lambda s: _reliable(search, s, fastest[0]))
-        return fastest if any(s.id == safest.id for s in fastest) else [*fastest, safest]
+        standby = max(others or likely, key=lambda s: _reliable(search, s, fastest[0]))
+        return fastest if any(s.id == standby.id for s in fastest) else [*fastest, standby]
     # A race may have dropped them all: the best of them is still what the bundle holds, marked as not met.
     raced = passed or [s for s in search.board.all() if s.variant is not None and s.seen is not None]
     return sorted(raced, key=lambda s: _safety(search, s), reverse=True)[:_FASTEST]
@@ -109,11 +108,13 @@ def _safety(search: Search, standing: Standing) -> float:
 
 
 def _reliable(search: Search, standing: Standing, first: Standing) -> float:
-    """How well a candidate stands in where the first fails: infinite where it is almost sure to be proved, since of
-    those the fastest is as good; but the same network in another form would fail for the same reason."""
+    """How well a candidate stands in where the first fails: the same network in another form fails for its reason."""
     mine, other = (one.candidate.recipe.reshaping for one in (standing, first))
-    alike = mine == other and bool(mine.steps) and standing.candidate.model == first.candidate.model
-    return math.inf if standing.safe and not alike else _safety(search, standing)
+    if mine == other and mine.steps and standing.candidate.model == first.candidate.model:
+        return _safety(search, standing)
+    assert standing.seen is not None
+    run = search.run
+    return reliability(_entry(search, standing).tested, standing.seen, proving_of(run), run.base, run.need.seed)
 
 
 def _memory(search: Search, standings: Sequence[Standing]) -> dict[str, Figure]:
@@ -174,8 +175,8 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
 def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
     by_id = {s.id: s for s in order}
     exempt = {name for name, s in by_id.items() if not _entry(search, s).tested}
-    safe = {name: _reliable(search, s, order[0]) for name, s in by_id.items() if name not in exempt}
-    return [by_id[name] for name in with_fallback(list(by_id), safe, exempt)]
+    reliable = {name: _reliable(search, s, order[0]) for name, s in by_id.items() if name not in exempt}
+    return [by_id[name] for name in with_fallback(list(by_id), reliable, exempt)]
 
 
 def _entry(search: Search, standing: Standing) -> Finalist:

@@ -22,7 +22,7 @@ from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
 from sartor.train.settings import recovery_rows
 from sartor.units import format_value
 
-_FASTER = 0.95  # of the time in the form that sizes are looked at in, for which they are looked at in another
+_FASTER_FORM = 0.95  # of the time in the form that sizes are looked at in, for which they are looked at in another
 _WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
 _LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
 _MUCH = 4.0  # of what may be lost, where a training was given up and nothing was read
@@ -136,7 +136,7 @@ def _look(
     others = [(try_candidate(search, source, candidate_in(form, step)).seconds, form) for form in forms[1:]]
     timed = [(seconds, form) for seconds, form in others if seconds is not None]
     seconds, quickest = min(timed, key=lambda one: one[0], default=(math.inf, forms[0]))
-    if seconds > _FASTER * standing.seconds:
+    if seconds > _FASTER_FORM * standing.seconds:
         return known, forms
     rest = [form for form in forms if form is not quickest]
     return known.scaled(seconds / standing.seconds), [quickest, *rest]

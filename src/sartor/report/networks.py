@@ -60,6 +60,7 @@ def sizes(evidence: Values, language: Language) -> dict[str, Any] | None:
 
 def recoveries(evidence: Values, language: Language) -> dict[str, Any] | None:
     """The validation score by epoch of every network that was trained back."""
+    # One epoch makes no curve.
     drawn = [one for one in evidence.get("recoveries", ()) if len(one["training"].get("history", ())) > 1]
     several = len({one["model"] for one in drawn}) > 1
     named = {
