@@ -54,7 +54,7 @@ def pruned_to(ready: Ready, rows: Rows, share: float, to: Path) -> Path:
     Raises:
         CandidateError: it cannot be cut so far.
     """
-    (inputs,) = rows.take("train", CUT_BY).arrays.values()
+    (inputs,) = rows.take("calibrate", CUT_BY).arrays.values()
     recipe = Recipe((CompressionStep("prune", (("time", share),)),))
     return compress(ready.model, recipe, inputs, to).path
 

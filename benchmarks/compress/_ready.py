@@ -150,9 +150,9 @@ def make_ready(source: Source, folder: Path, seconds: float, base: Path) -> Read
     return Ready(source, model, _write_arrays(opened, folder / "rows.npz"), None, training)
 
 
-def rows_of(ready: Ready, folder: Path) -> Rows:
-    """The rows as the fits see them: what a fit of this Need reads, prepares and splits."""
-    opened = open_need(ready.need(False, "1 min"), folder, Path.cwd())
+def rows_of(ready: Ready, folder: Path, train: Any = False) -> Rows:
+    """The rows as the fits see them: what a fit of this Need, with this `train`, reads, prepares and splits."""
+    opened = open_need(ready.need(train, "1 min"), folder, Path.cwd())
     (limit,) = opened.need.limits
     return Rows(opened.inputs.saved, opened.disk, limit)
 

@@ -44,7 +44,7 @@ def lost(path: Path, whole: Array, rows: Rows, taken: Prepared) -> dict[str, Any
 
 def run(ready: Ready, folder: Path, share: float, seconds: float, batches: list[int]) -> dict[str, Any]:
     """Cut once, and train back with each size of batch."""
-    rows = rows_of(ready, folder / "rows")
+    rows = rows_of(ready, folder / "rows", train="recover")
     signature = read_signature(ready.model)
     inputs = Prepared.load(rows.saved).renamed(spec.name for spec in signature.inputs)
     cut = pruned_to(ready, rows, share, folder / "cut")
