@@ -36,7 +36,7 @@ from sartor.steps.prepared import Prepared
 
 CONFIDENCE = 0.95
 MOST, MOST_HIGH = 0.05, 0.075
-SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)  # of the whole network's time
+SHARES = (0.5, 0.45, 0.4, 0.35, 0.3)  # of the whole network's time
 LEAST_DROP, HAIR = 0.003, 0.0001
 SELECT = CONFIRM = 3000
 
