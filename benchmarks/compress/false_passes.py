@@ -8,7 +8,8 @@ replacement, and the judging of `sartor fit` is replayed on them: race, gate, fi
 
     python benchmarks/compress/false_passes.py [--task fashion] [--replays 500] [--data ../shared/data] [--folder OUT]
 
-It holds when at most 5% of the replays end in `met`, with an upper bound (Clopper & Pearson) of at most 7.5%.
+It holds when at most 5% of the replays end in `met`, with an upper bound (Clopper & Pearson) of at most 7.5%. One that
+never says `met` would hold as well, so the same replays are told with limits that leave room: a good judge says `met`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,18 @@ from _record import record
 from numpy.typing import NDArray
 
 from sartor.errors import CandidateError
-from sartor.fit.judge import Finalist, Proving, confirm, error_shares, likely, race, reliability, with_fallback
+from sartor.fit.judge import (
+    EVEN,
+    Finalist,
+    Proving,
+    confirm,
+    error_shares,
+    likely,
+    race,
+    reliability,
+    with_fallback,
+    with_spare,
+)
 from sartor.measure import statistics
 from sartor.measure.quality_bounds import Outputs, paired_counts
 from sartor.need import Limit
@@ -38,6 +50,7 @@ CONFIDENCE = 0.95
 MOST, MOST_HIGH = 0.05, 0.075
 SHARES = (0.5, 0.45, 0.4, 0.35, 0.3)  # of the whole network's time
 LEAST_DROP, HAIR = 0.003, 0.0001
+ROOM = (0.005, 0.01)  # between what the most accurate file loses and limits that it keeps
 SELECT = CONFIRM = 3000
 
 
@@ -87,7 +100,7 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
     """The judging of one fit, on stored answers; candidates come fastest first."""
     base, shares = Path.cwd(), error_shares(CONFIDENCE, 0)
     proving = Proving(len(next(iter(final.values())).labels), shares.first)
-    hopeful, reliable = [], {}
+    hopeful, spare, reliable = [], [], {}
     for name in order:
         everything = select[name]
         read = functools.partial(_up_to, everything)
@@ -95,7 +108,10 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
         if dropped_by is None and likely((limit,), seen, proving, base):
             hopeful.append(name)
             reliable[name] = reliability((limit,), seen, proving, base)
-    finalists = [Finalist(name, (limit,)) for name in with_fallback(hopeful, reliable, ())]
+        elif dropped_by is None and likely((limit,), seen, proving, base, EVEN):
+            spare.append(name)
+    names = with_spare(with_fallback(hopeful, reliable, ()), spare, ())
+    finalists = [Finalist(name, (limit,)) for name in names]
     return confirm(finalists, lambda name: final[name], shares, base).winner is not None
 
 
@@ -126,6 +142,12 @@ def main() -> int:
     met = replay(seen, limit, options.replays)
     bounds = statistics.proportion_bounds(met, options.replays, 1.0 - CONFIDENCE)
     print(f"{limit}: {met} of {options.replays} replays met, {bounds.value:.1%}, at most {bounds.high:.1%}")
+    rooms = {
+        room: replay(seen, Limit("accuracy_drop", "<=", min(drops.values()) + room, "pt"), options.replays)
+        for room in ROOM
+    }
+    for room, often in rooms.items():
+        print(f"with {1e2 * room:g} pt of room: {often / options.replays:.0%} met")
     figures: dict[str, Any] = {
         "task": options.task,
         "rows": len(next(iter(seen.values())).labels),
@@ -134,6 +156,7 @@ def main() -> int:
         "replays": options.replays,
         "met": met,
         "high": bounds.high,
+        "met_with_room": {f"{1e2 * room:g} pt": often for room, often in rooms.items()},
     }
     return record("false_passes", figures, bounds.value <= MOST and bounds.high <= MOST_HIGH, options.results)
 

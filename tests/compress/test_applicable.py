@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from sartor.compress.applicable import recipes, why_not
+from sartor.compress.applicable import recipes, soonest_built, why_not
+from sartor.compress.build import build
 from sartor.compress.calibration import pieces
+from sartor.compress.onnx_file import read_whole
 from sartor.compress.quiet import quiet
 from sartor.machine.device import Machine
 from sartor.model.values import ExportedModel, Signature, TensorSpec
@@ -16,7 +18,7 @@ from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES
 from sartor.steps.prepared import Prepared
 
-from .networks import rows
+from .networks import rows, write_residual
 
 MODERN = Machine("New", "x86_64", 2, ("avx2", "avx512f", "avx512_vnni"), 2**33, "Linux 6", "3.11")
 BARE = Machine("Bare", "x86_64", 2, (), 2**33, "Linux 6", "3.11")
@@ -30,6 +32,29 @@ def test_every_recipe_applies_or_says_why_not(runtime: str) -> None:
     offered = [label for label, why in reasons.items() if label.startswith("int8 static") and why is None]
     assert len(offered) == (4 if runtime == "onnxruntime" else 3)
     assert all(why is None or len(why) > 20 for why in reasons.values())
+
+
+@pytest.mark.parametrize("calibration", ["entropy", "percentile"])
+def test_what_is_built_for_its_times_has_the_same_operators(calibration: str, tmp_path: Path) -> None:
+    asked = Recipe((CompressionStep("int8-static", (("calibration", calibration),)),))
+    soonest = soonest_built(asked, "onnxruntime")
+    assert soonest.label == "int8 static (minmax)"
+    model, given = write_residual(tmp_path), Prepared({"x": rows(20)})
+    first, second = (
+        _operators(build(recipe, model, "onnxruntime", given, tmp_path / recipe.slug).path)
+        for recipe in (asked, soonest)
+    )
+    assert first == second
+
+
+def _operators(path: Path) -> list[tuple[str, str]]:
+    return [(node.op_type, node.name) for node in read_whole(path).graph.node]
+
+
+def test_times_of_layers_are_taken_from_the_very_file_where_its_operators_may_differ() -> None:
+    assert all(soonest_built(recipe, "openvino") == recipe for recipe in recipes("openvino"))
+    some = CompressionStep("int8-static", (("calibration", "entropy"),), keeps=("a",))
+    assert soonest_built(Recipe((some,)), "onnxruntime").steps[0].keeps == ("a",)
 
 
 @pytest.mark.parametrize("for_bytes", [False, True])

@@ -65,7 +65,7 @@ def test_recurrent_layers_count() -> None:
 
 
 def test_what_cannot_be_reached_says_how_far_it_is() -> None:
-    with pytest.raises(CandidateError, match="with the least units of every group"):
+    with pytest.raises(CandidateError, match="with the fewest channels that may be left"):
         pruned(wide, 0.01)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 FIXED_REASONS = (
     "size <= 60 kB: its files have 107 kB",
-    "the same file was faster with 1 thread(s), fixed shape",
+    "in quick launches the same file was faster with 1 thread, fixed shape",
     "select says that confirm would probably not prove its quality",
     "unsupported: nothing to quantize: 2.7% of the weights belong to operators with 8-bit kernels",
 )

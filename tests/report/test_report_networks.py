@@ -34,6 +34,7 @@ def test_every_size_stands_in_the_table_with_its_reason() -> None:
         assert said in text
     assert "trained back: stopped at 40%: 0.310 and likely to end near 0.411, where 0.900 is needed" in text
     assert "1,224 of 4,752 weights" in text
+    assert "no other size is likely to be better than 9 µs: the probability is 3%" in text
     assert "Added up they make 1.01%; all layers at once make 1.1%." in text
 
 
@@ -41,6 +42,12 @@ def test_the_verdict_says_how_small_the_network_is() -> None:
     text = read(render_page(smaller(), "out")).text
     assert "Met by cnn, pruned to 39% of its time + recovered + int8 static (minmax), openvino" in text
     assert "pruned (" not in text
+
+
+def test_networks_trained_back_are_not_called_untrained() -> None:
+    evidence = {**smaller(), "training": {}}
+    assert "No model was trained from the beginning" in read(render_page(evidence, "out")).text
+    assert "Nothing was trained" in read(render_page({**evidence, "recoveries": []}, "out")).text
 
 
 def test_without_smaller_networks_there_is_no_section() -> None:
@@ -154,7 +161,13 @@ def test_a_label_of_another_form_stays_as_it_is() -> None:
         smaller()["sentence"],
         "unsupported: no channels, heads or hidden units can be cut out.",
         "unsupported: no channels, heads or hidden units can be cut out. If: control flow",
-        "unsupported: with the least units of every group the layers still take 0.00123 s of the 0.001 s asked",
+        "unsupported: with the fewest channels that may be left its layers take 1.23 ms, and 1 ms are aimed at",
+        "slower in a quick launch than cnn, int8 static (minmax), openvino, 2 threads, fixed shape, which took 316 µs "
+        "in one and will probably do",
+        "no other size is likely to be better than 9 µs: the probability is 3%",
+        "the time ended before another size was better than 9 µs: the probability is 24%",
+        "timed side by side, the same file was faster with 1 thread, dynamic shape",
+        "no compression is known for the runtime torch inductor",
         "unsupported: nothing to compress: no product has a matrix of weights",
         "4-bit weights come in groups of 32, 64, 128, not of 48",
         "NNCF corrects biases in every calibration already",

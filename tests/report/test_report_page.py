@@ -73,6 +73,34 @@ def test_every_candidate_stands_in_the_table_with_its_reason() -> None:
     assert "NNCF has no entropy calibration" in page.text
 
 
+def test_combinations_refused_for_one_reason_share_a_row() -> None:
+    evidence = met()
+    why = "no compression is known for the runtime torch inductor"
+    evidence["refusals"] += [{"what": f"{step} in torch inductor", "why": why} for step in ("int8 dynamic", "f32")]
+    page = render_page(evidence, "out")
+    assert read(page).text.count(why) == 1
+    assert all(f"{step} in torch inductor" in read(page).text for step in ("int8 dynamic", "f32"))
+
+
+def test_what_was_asked_stands_above_the_verdict() -> None:
+    evidence = met()
+    assert "the search may take" not in read(render_page(evidence, "out")).text
+    evidence["need"] |= {"minimise": "latency", "budget": {"time": 480.0}, "workload": {"batch": 4}}
+    text = read(render_page(evidence, "out")).text
+    assert (
+        "the lowest median latency at batch 4 on this machine, within every limit; the search may take 8 min." in text
+    )
+    assert text.index("the search may take") < text.index("Limit by limit")
+
+
+def test_how_times_of_quick_launches_compare_is_said_where_there_are_any() -> None:
+    assert "share one" in read(render_page(met(), "out")).text
+    evidence = met()
+    for candidate in evidence["candidates"]:
+        candidate["latency_from"] = "launches"
+    assert "quick launches are compared" not in read(render_page(evidence, "out")).text
+
+
 def test_styles_leave_plotly_alone() -> None:
     """A rule for `.point` once hid every marker on paper: plotly gives that class to its own elements."""
     (style,) = re.findall(r"<style>(.*?)</style>", render_page(met(), "out"), re.DOTALL)
@@ -81,7 +109,17 @@ def test_styles_leave_plotly_alone() -> None:
 
 def test_what_was_chosen_stands_beside_candidate_zero() -> None:
     text = read(render_page(met(), "out")).text
-    for said in ("latency p90", "71", "peak memory", "60 MB", "1.78%", "2.5%", "2 time(s)", "1.25%", "172 run"):
+    for said in (
+        "latency p90",
+        "71",
+        "peak memory",
+        "60 MB",
+        "1.78%",
+        "2.5%",
+        "2, this one included",
+        "1.25%",
+        "172 run",
+    ):
         assert said in text
 
 
@@ -109,7 +147,7 @@ def test_the_data_report_stands_above_the_splits() -> None:
 
 def test_without_error_shares_the_openings_are_still_said() -> None:
     text = read(render_page({**met(), "error_shares": None}, "out")).text
-    assert "2 time(s)" in text
+    assert "2, this one included" in text
     assert "Error allowed to this opening" not in text
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sartor.errors import DataError
 from sartor.steps.prepared import Prepared
 from sartor.train.rows import batches, hold_out, in_chunks, shift, typical
-from sartor.train.settings import derive
+from sartor.train.settings import derive, recovery_rows
 from sartor.train.values import TrainingJob, TrainingSettings
 
 
@@ -52,6 +52,11 @@ def test_the_rate_of_fine_tuning_follows_the_batch_and_the_size_of_the_model(wei
     derived = derive(TrainingSettings(batch=128, pretrained=True), 4000, 1e9, 1, False, weights)
     assert derived.learning_rate == pytest.approx(rate)
     assert any(f"for {weights // 1_000_000} million pretrained weights (arXiv" in reason for reason in derived.why)
+
+
+@pytest.mark.parametrize(("pretrained", "epochs"), [(True, 3), (False, 17)])
+def test_a_whole_recovery_of_a_transformer_passes_fewer_rows(pretrained: bool, epochs: int) -> None:
+    assert recovery_rows(4000, pretrained=pretrained) == epochs * 4000
 
 
 def test_the_slice_held_back_is_stratified_and_disjoint() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.compress.applicable import soonest_built
 from sartor.compress.build import build
 from sartor.compress.calibration import example_rows, pieces
 from sartor.compress.layer_times import profiled_seconds
@@ -205,7 +206,8 @@ def _recovered(given: Given, network: ExportedModel, step: CompressionStep, to: 
 
 def _layer_seconds(given: Given, network: ExportedModel) -> dict[str, float]:
     """In the form that the recipe stores it in."""
-    built = build(given.recipe.storing, network, given.runtime, given.rows, given.scratch / "timed")
+    stored = soonest_built(given.recipe.storing, given.runtime)
+    built = build(stored, network, given.runtime, given.rows, given.scratch / "timed")
     rows = given.rows.take(slice(0, CALIBRATION_ROWS))
     return profiled_seconds(network, rows, given.runtime, built.path, given.settings, _PROFILED_CALLS)
 

@@ -27,12 +27,14 @@ def network_evidence(search: Search, chosen: str = "") -> dict[str, Any]:
 
     Returns:
         `recoveries`: model, steps, candidates that store the network, and the training, of each that was trained back.
+        `sizes_ended`: why no more smaller networks were tried.
         `kept`: weights of each layer of the chosen network beside those of its model.
         `sensitivities`: by model, the error of each layer in 8 bits as a share of the variance of the answers.
     """
     standing = search.board.get(chosen)
     found = {
         "recoveries": _recoveries(search),
+        "sizes_ended": search.sizes_ended,
         "kept": _kept(search, standing) if standing else [],
         "sensitivities": _sensitivities(search),
     }

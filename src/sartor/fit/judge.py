@@ -23,7 +23,9 @@ FIRST_SHARE = 0.8
 _FIRST_LOOK = 100
 _LEAST_ROWS = 1600  # of a candidate that is not dropped: what is told of its quality rests on them
 _RACE_ERROR = 0.001  # per look: a race may only drop, and should almost never drop a good candidate
-HOPEFUL, SAFE = 0.1, 0.01  # doubt left by select about a finalist, and about a fallback that ends the search
+# Doubt left by select: about a finalist, about a fallback that ends the search, and about what a spare test is for.
+HOPEFUL, SAFE, EVEN = 0.1, 0.01, 0.4
+TESTS = 2  # that one opening of confirm has error for
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def confirm(
 ) -> Confirmed:
     """Test the finalist and, if it fails, one fallback; one that needs no test may stand behind them.
 
-    At most two entries are tested, for there is no error left for a third.
+    At most `TESTS` entries are tested, for there is no error left for another.
     """
     failed: list[tuple[str, str]] = []
     left, alpha = [shares.first, shares.fallback], shares.first
@@ -232,6 +234,26 @@ def with_fallback(order: Sequence[str], reliable: Mapping[str, float], exempt: C
     untested = next((place for place, name in enumerate(others) if name in exempt), len(others))
     tested = sorted(others[:untested], key=lambda name: -reliable[name])
     return [*order[:1], *tested[:1], *others[untested : untested + 1]]
+
+
+def with_spare(finalists: Sequence[str], spare: Sequence[str], exempt: Collection[str]) -> list[str]:
+    """The finalists, with what tests are left given to those that confirm may as well prove as not.
+
+    Such a test costs nothing: the error that it may use is allowed to this opening anyway. Where a finalist that needs
+    no test is the best, the spare ones, which would be better still, come before it.
+
+    Args:
+        finalists: in the order of `with_fallback`.
+        spare: the best first, each better than those that need no test.
+        exempt: those that need none.
+
+    >>> with_spare(["zero"], ["a", "b", "c"], {"zero"}), with_spare(["a", "zero"], ["b", "c"], {"zero"})
+    (['a', 'b', 'zero'], ['a', 'b', 'zero'])
+    >>> with_spare(["a", "b"], ["c"], ())
+    ['a', 'b']
+    """
+    place = next((place for place, name in enumerate(finalists) if name in exempt), len(finalists))
+    return [*finalists[:place], *spare[: TESTS - place], *finalists[place:]]
 
 
 def reliability(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> float:

@@ -12,7 +12,20 @@ from sartor.figures import Figure
 from sartor.fit.board import Standing
 from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
-from sartor.fit.judge import Confirmed, ErrorShares, Finalist, confirm, error_shares, reliability, safety, with_fallback
+from sartor.fit.judge import (
+    EVEN,
+    TESTS,
+    Confirmed,
+    ErrorShares,
+    Finalist,
+    confirm,
+    error_shares,
+    likely,
+    reliability,
+    safety,
+    with_fallback,
+    with_spare,
+)
 from sartor.fit.racing import proving_of, read_split
 from sartor.fit.relaxed import relaxed
 from sartor.fit.screening import feed_for
@@ -89,15 +102,36 @@ def _finalists(search: Search) -> list[Standing]:
     """
     run = search.run
     passed = [s for s in search.board.alive() if s.variant is not None and s.seen is not None]
-    likely = sorted((s for s in passed if s.likely), key=lambda s: screened_objective(run, s))
-    if likely:
-        fastest = likely[:_FASTEST]
-        others = [s for s in likely if not search.is_baseline(s) and s is not fastest[0]]
-        standby = max(others or likely, key=lambda s: _reliable(search, s, fastest[0]))
-        return fastest if any(s.id == standby.id for s in fastest) else [*fastest, standby]
+    hopeful = sorted((s for s in passed if s.likely), key=lambda s: screened_objective(run, s))
+    spare = _worth_a_spare_test(search, passed, hopeful)
+    if hopeful:
+        fastest = hopeful[:_FASTEST]
+        others = [s for s in hopeful if not search.is_baseline(s) and s is not fastest[0]]
+        standby = max(others or hopeful, key=lambda s: _reliable(search, s, fastest[0]))
+        return [*fastest, *([] if any(s.id == standby.id for s in fastest) else [standby]), *spare]
+    if spare:
+        return spare
     # A race may have dropped them all: the best of them is still what the bundle holds, marked as not met.
     raced = passed or [s for s in search.board.all() if s.variant is not None and s.seen is not None]
     return sorted(raced, key=lambda s: _safety(search, s), reverse=True)[:_FASTEST]
+
+
+def _worth_a_spare_test(search: Search, passed: Sequence[Standing], hopeful: Sequence[Standing]) -> list[Standing]:
+    """The best of those that confirm may as well prove as not, for the tests that the hopeful leave over."""
+    tests = TESTS - sum(bool(_entry(search, s).tested) for s in hopeful)
+    best = min(
+        (screened_objective(search.run, s) for s in hopeful if not _entry(search, s).tested), default=float("inf")
+    )
+    found = [s for s in passed if _may_do(search, s) and screened_objective(search.run, s) < best]
+    return sorted(found, key=lambda s: screened_objective(search.run, s))[: max(tests, 0)]
+
+
+def _may_do(search: Search, standing: Standing) -> bool:
+    """Whether a candidate that is not hopeful is as likely to be proved as not."""
+    if standing.likely or standing.status == "rejected" or standing.seen is None:
+        return False
+    run, limits = search.run, _entry(search, standing).tested
+    return likely(limits, standing.seen, proving_of(run), run.base, EVEN, run.need.seed)
 
 
 def _safety(search: Search, standing: Standing) -> float:
@@ -144,7 +178,7 @@ def _decide(search: Search, everyone: Sequence[Standing], finals: Finals, memory
     order = rank(run, hopeful, finals)
     if run.need.minimise in ("latency", "throughput"):
         order = _prefer_zero(order, finals)
-    finalists = _with_fallback(search, order)
+    finalists = _with_tests(search, order, [s for s in allowed if _may_do(search, s)], finals)
     if not finalists:
         chosen = _best_so_far(search, everyone, finals, memory)
         return _conclude(search, chosen, finals, memory, _Opened(None, 1.0 - run.need.confidence, False))
@@ -172,11 +206,26 @@ def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
     return [*zero, *order] if zero and finals.timed[order[0].id].speedup.low <= 1.0 else order
 
 
-def _with_fallback(search: Search, order: Sequence[Standing]) -> list[Standing]:
-    by_id = {s.id: s for s in order}
-    exempt = {name for name, s in by_id.items() if not _entry(search, s).tested}
-    reliable = {name: _reliable(search, s, order[0]) for name, s in by_id.items() if name not in exempt}
-    return [by_id[name] for name in with_fallback(list(by_id), reliable, exempt)]
+def _with_tests(
+    search: Search, order: Sequence[Standing], others: Sequence[Standing], finals: Finals
+) -> list[Standing]:
+    """What is tested, and what stands behind it: see `with_fallback` and `with_spare`."""
+    by_id = {s.id: s for s in [*order, *others]}
+    exempt = {s.id for s in order if not _entry(search, s).tested}
+    reliable = {s.id: _reliable(search, s, order[0]) for s in order if s.id not in exempt}
+    finalists = with_fallback([s.id for s in order], reliable, exempt)
+    untested = [by_id[name] for name in finalists if name in exempt]
+    spare = [s.id for s in rank(search.run, others, finals) if all(_better(search, s, one, finals) for one in untested)]
+    return [by_id[name] for name in with_spare(finalists, spare, exempt)]
+
+
+def _better(search: Search, standing: Standing, other: Standing, finals: Finals) -> bool:
+    """Whether a candidate does more of what the Need asks for, beyond doubt where that is speed."""
+    run = search.run
+    if run.need.minimise in ("latency", "throughput") and other.id == finals.zeros.get(standing.candidate.model):
+        return finals.timed[standing.id].speedup.low > 1.0
+    mine, its = (objective(run, s, finals.timed[s.id].figures) for s in (standing, other))
+    return mine < its
 
 
 def _entry(search: Search, standing: Standing) -> Finalist:

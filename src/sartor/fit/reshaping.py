@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sartor.bundle.values import Variant
-from sartor.compress.applicable import recipes
+from sartor.compress.applicable import recipes, soonest_built
 from sartor.compress.pruning.time_share import MEASURED_SHARES
 from sartor.fit.files import build_file, layer_times
 from sartor.fit.run import Run
@@ -62,9 +62,7 @@ def _recovered(run: Run, source: Source, network: Source, step: CompressionStep)
         "do": "recover",
         **to_compress(run, network),
         "teacher": str(teacher.path),
-        "answers": str(
-            run.work / "answers" / f"{trial_key('answers', {**run.key_parts(), 'of': teacher.content})}.npz"
-        ),
+        "answers": str(_answers_of(run, teacher)),
         "through": _stored(*str(through).split(" ", 1)).effective[0].as_dict() if through else None,
         "calibration": str(run.data.rows_path("calibrate")),
         "labels": str(run.data.labels_path) if run.need.labelled else None,
@@ -120,7 +118,7 @@ def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) ->
 
 
 def _shortened(run: Run, network: Source, step: CompressionStep, runtime: str, form: str) -> Source:
-    recipe, settings = _stored(runtime, form), _settings(run, network, runtime)
+    recipe, settings = soonest_built(_stored(runtime, form), runtime), _settings(run, network, runtime)
     path, size = build_file(run, network, recipe, runtime, f"{network.model.name}.1-{form}.{runtime}")
     file = Variant(Candidate(network.model.name, recipe, runtime, settings), path, size)
     request = {
@@ -164,7 +162,7 @@ def _settings(run: Run, network: Source, runtime: str) -> Settings:
 
 def _measured(run: Run, network: Source, runtime: str, form: str) -> list[dict[str, Any]]:
     """What the layers take at some uniform widths, in a runtime that stores the network in some form."""
-    recipe, settings, found = _stored(runtime, form), _settings(run, network, runtime), []
+    recipe, settings, found = soonest_built(_stored(runtime, form), runtime), _settings(run, network, runtime), []
     for share in MEASURED_SHARES:
         narrow = network if share == 1.0 else _narrowed(run, network, share)
         name = f"{network.model.name}.{share:g}-{form}.{runtime}"

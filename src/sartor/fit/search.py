@@ -25,7 +25,7 @@ from sartor.fit.screening import reference_candidate, screen_source, speed_twin
 from sartor.fit.stages import Source, open_source, train_source
 from sartor.measure.quality_bounds import metric_bounds, restlessness
 from sartor.model.values import Model
-from sartor.plan.candidates import Refusal
+from sartor.plan.candidates import Refusal, settings_label
 from sartor.plan.order import SLOWER
 from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
@@ -46,6 +46,7 @@ class Search:
         on_hopeful: told of the best so far, with its outputs on select, whenever one more will probably be proved.
         unopened: models that could not be opened or trained, with the reason.
         in_time: whether the search came to its end before the time did.
+        sizes_ended: why no more smaller networks were tried, in one sentence; empty where none was searched for.
     """
 
     run: Run
@@ -56,6 +57,7 @@ class Search:
     baseline_value: float = float("nan")
     unopened: dict[str, str] = field(default_factory=dict)
     in_time: bool = False
+    sizes_ended: str = ""
     kept: tuple[str, ...] = ()
     on_hopeful: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
 
@@ -305,11 +307,8 @@ def _best_settings(search: Search, alive: Sequence[Standing]) -> list[Standing]:
         first, *others = sorted(group, key=lambda s: (screened_objective(search.run, s), s.seconds or 0.0))
         best.append(first)
         for other in others:
-            settings = first.candidate.settings
-            search.board.reject(
-                other.id,
-                f"the same file was faster with {settings.threads} thread(s), {settings.shape} shape",
-            )
+            better = settings_label(first.candidate.settings)
+            search.board.reject(other.id, f"in quick launches the same file was faster with {better}")
     return best
 
 

@@ -16,6 +16,7 @@ from sartor.fit.screening import feed_for
 from sartor.fit.search import Search
 from sartor.measure.latency import Screened, screen
 from sartor.measure.noise import NoiseGate
+from sartor.plan.candidates import settings_label
 from sartor.units import format_value
 
 _CLOSE = 1.6  # times the best screened seconds of the same file: what a noisy screen may have got wrong
@@ -73,8 +74,7 @@ def _move(board: Board, standing: Standing, to: str) -> Standing:
     """The better setting takes over the standing's file and what was read with it; confirm reads it anew."""
     assert standing.variant is not None
     better = board[to].candidate
-    settings = better.settings
-    why = f"the same file was faster with {settings.threads} thread(s), {settings.shape} shape"
+    why = f"timed side by side, the same file was faster with {settings_label(better.settings)}"
     moved = board.update(
         to,
         status=standing.status,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from sartor.compress.onnx_file import looks_like_transformer, read_whole
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
 from sartor.fit.forms import candidate_in, forms_of
@@ -91,6 +92,7 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             break
         if not run.clock.search_goes_on():
             search.in_time = False
+            search.sizes_ended = f"the time ended before another size was better than {_best_and_chance(search, known)}"
             return
         if step.way == "look":
             began = run.clock.spent()
@@ -103,8 +105,13 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
                 len(forms),
             )
             known = known.train(step.size, _trained_back(search, source, forms, step.size))
-    best, chance = format_value(fastest_likely(search), "s"), known.chance_left(fastest_likely(search))
-    run.watch.note(f"no other size is likely to be better than {best}: the probability is {chance:.0%}")
+    search.sizes_ended = f"no other size is likely to be better than {_best_and_chance(search, known)}"
+    run.watch.note(search.sizes_ended)
+
+
+def _best_and_chance(search: Search, known: Shrinking) -> str:
+    best = fastest_likely(search)
+    return f"{format_value(best, 's')}: the probability is {known.chance_left(best):.0%}"
 
 
 def _say_what_it_takes(search: Search, known: Shrinking) -> None:
@@ -152,7 +159,10 @@ def _minutes(search: Search, source: Source) -> Minutes:
     call = min(plain, default=0.0) / search.run.need.workload.batch
     look = (_LOOK_SECONDS + _LOOK_ROWS * call) / 60
     rows = len(search.run.data.rows("train"))
-    return Minutes(look, recovery_rows(rows) * _PASSES * call / 60 if rows else None)
+    if not rows:
+        return Minutes(look, None)
+    passed = recovery_rows(rows, pretrained=looks_like_transformer(read_whole(source.path)))
+    return Minutes(look, passed * _PASSES * call / 60)
 
 
 def _allowed(search: Search) -> float:

@@ -46,11 +46,13 @@ def try_candidate(search: Search, source: Source, candidate: Candidate) -> Stand
 
 def _leave_out_if_slower(search: Search, standing: Standing) -> None:
     """Reading takes longest, and what is clearly slower than what will probably be proved is not worth it."""
-    best = fastest_likely(search)
-    slower = standing.alive and standing.seconds is not None and standing.seconds > _SLOWER * best
-    if slower and search.run.leaves_out_slower:
-        faster = format_value(best, "s")
-        search.board.reject(standing.id, f"slower than what will probably be proved, which takes {faster}")
+    best = _fastest_likely(search)
+    if best is None or not standing.alive or standing.seconds is None or not search.run.leaves_out_slower:
+        return
+    if standing.seconds > _SLOWER * (best.seconds or 0.0):
+        took = format_value(best.seconds or 0.0, "s")
+        why = f"slower in a quick launch than {best.candidate.label}, which took {took} in one and will probably do"
+        search.board.reject(standing.id, why)
 
 
 def lost_share(search: Search, standing: Standing) -> float | None:
@@ -98,5 +100,10 @@ def _from_plain(search: Search, limit: Limit, value: float) -> float:
 
 def fastest_likely(search: Search) -> float:
     """Seconds of the fastest candidate that will probably be proved; infinite where there is none."""
+    best = _fastest_likely(search)
+    return math.inf if best is None else best.seconds or 0.0
+
+
+def _fastest_likely(search: Search) -> Standing | None:
     likely = (s for s in search.board.alive() if s.likely and s.seconds is not None)
-    return min((s.seconds or 0.0 for s in likely), default=float("inf"))
+    return min(likely, key=lambda s: s.seconds or 0.0, default=None)

@@ -39,8 +39,7 @@ class Candidate:
         """What it is, for people: `cnn, int8 static (entropy), OpenVINO, 2 threads, fixed shape`."""
         precision = "" if self.settings.precision == "f32" else f" + {self.settings.precision}"
         recipe = self.settings.precision if not self.recipe.effective else f"{self.recipe.label}{precision}"
-        threads = f"{self.settings.threads} thread{'s' if self.settings.threads > 1 else ''}"
-        return f"{self.model}, {recipe}, {self.runtime}, {threads}, {self.settings.shape} shape"
+        return f"{self.model}, {recipe}, {self.runtime}, {settings_label(self.settings)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -161,6 +160,11 @@ def enumerate_candidates(
         for shape in rows.policies(runtime)
     )
     return Plan(candidates, tuple(refusals))
+
+
+def settings_label(settings: Settings) -> str:
+    """Threads and shape, for people: `2 threads, fixed shape`."""
+    return f"{settings.threads} thread{'s' if settings.threads > 1 else ''}, {settings.shape} shape"
 
 
 def _settings(precision: Precision, threads: int, shape: ShapePolicy, batch: int, rows: RowShapes) -> Settings:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.errors import CandidateError
+from sartor.units import format_value
 
 Values = NDArray[np.float64]
 _REACHES = np.array([1, 2, 3, 4, 6, 8, 16])  # steps that one exchange may go
@@ -152,8 +153,8 @@ def choose_widths(problem: WidthProblem, target: float) -> dict[str, int]:
     least = space.seconds(space.counts - 1)
     limit = target * (1 + _ROUNDING)
     if least > limit:
-        took = f"{least:.3g} s of the {target:.3g} s asked"
-        raise CandidateError("unsupported", f"with the least units of every group the layers still take {took}")
+        took = f"{format_value(least, 's')}, and {format_value(target, 's')} are aimed at"
+        raise CandidateError("unsupported", f"with the fewest channels that may be left its layers take {took}")
     if not problem.groups:
         return {}
     found = [_exchanged(space, start(space, limit), limit) for start in (_greedy, _uniform)]

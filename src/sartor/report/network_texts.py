@@ -15,10 +15,10 @@ NETWORK_TEXTS: dict[str, tuple[str, str]] = {
         "Each network is the model without what its answers depend on least, cut to a share of the time that its "
         "layers take. Sizes were first tried as they were cut, which takes seconds. Some that lost too much were then "
         "trained for a short while on the answers of the whole model: always the one with the largest expected gain "
-        "per minute, until nothing left was likely to be better.",
+        "per minute.",
         "每个网络都是从模型中去掉对输出影响最小的部分得到的，各层用时压缩到原来的一定比例。"
         "各种大小先在剪枝后直接试用，这只需数秒；其中损失过多的，有一部分再用完整模型的输出短暂训练："
-        "总是选择每分钟预期收益最大的一个，直到剩下的都不太可能更好。",
+        "总是选择每分钟预期收益最大的一个。",
     ),
     "size_picture": ("Quality by share of the time", "质量与用时占比"),
     "size_picture_how": (
@@ -31,7 +31,8 @@ NETWORK_TEXTS: dict[str, tuple[str, str]] = {
     "axis_share": ("share of the layers’ time", "各层用时占比"),
     "recovery_picture": ("Validation while training back", "恢复训练中的验证得分"),
     "sizes_caption": ("Size by size", "逐个大小"),
-    "size_share": ("Share of the time", "用时占比"),
+    "sizes_ended": ("Why it ended:", "结束原因："),
+    "size_share": ("Share of the layers’ time, as aimed at", "各层用时占比（目标）"),
     "time_of_call": ("Time of a call", "单次调用时间"),
     "trained_for": ("Training", "训练"),
     "epochs_in": ("{time}, epochs: {epochs}", "{time}，{epochs} 轮"),

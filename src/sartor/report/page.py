@@ -84,6 +84,7 @@ def render_page(evidence: Mapping[str, Any], bundle_name: str) -> str:
             zero=zero,
             comparison=_comparison(evidence, chosen, zero) if chosen and zero else [],
             candidates=_ordered(evidence),
+            refusals=_refusals(evidence),
             splits=_splits(evidence),
             data=_data(evidence),
             error=_error_budget(evidence),
@@ -113,6 +114,14 @@ def _sections(evidence: Mapping[str, Any], outcome: str) -> list[str]:
 
 def _named(evidence: Mapping[str, Any], name: Any) -> dict[str, Any] | None:
     return next((c for c in evidence.get("candidates", ()) if c["id"] == name), None)
+
+
+def _refusals(evidence: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Combinations by the reason that they were refused for."""
+    found: dict[str, list[str]] = {}
+    for refusal in evidence.get("refusals", ()):
+        found.setdefault(refusal["why"], []).append(refusal["what"])
+    return found
 
 
 def _ordered(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:

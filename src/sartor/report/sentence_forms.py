@@ -109,9 +109,14 @@ REASONS: tuple[Pair, ...] = (
         "select 上的结果表明，confirm 很可能无法证明其质量",
     ),
     (
-        r"the same file was faster with (?P<count>\d+) thread\(s\), (?P<shape>\w+) shape",
-        "同一文件采用 {count} 线程、{shape}时更快",
+        r"in quick launches the same file was faster with (?P<count>\d+) threads?, (?P<shape>\w+) shape",
+        "在单次快速启动中，同一文件采用 {count} 线程、{shape}时更快",
     ),
+    (
+        r"timed side by side, the same file was faster with (?P<count>\d+) threads?, (?P<shape>\w+) shape",
+        "并排计时，同一文件采用 {count} 线程、{shape}时更快",
+    ),
+    (r"no compression is known for the runtime (?P<name>.+)", "没有适用于运行时 {name} 的压缩方法"),
     (r"slower than the uncompressed model", "比未压缩模型慢"),
     (
         r"predicted (?P<figure>.+\]), and another setting took (?P<best>.+): not timed",

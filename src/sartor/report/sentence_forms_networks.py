@@ -12,6 +12,18 @@ NETWORK_REASONS: tuple[Pair, ...] = (
         r"where (?P<needed>[-\d.]+) is needed",
         "在 {share} 处停止：当前 {best}，预计最终约为 {end}，而需要 {needed}",
     ),
+    (
+        r"slower in a quick launch than (?P<label>.+), which took (?P<time>.+) in one and will probably do",
+        "单次快速启动中慢于 {label}：后者用时 {time}，且很可能得到证明",
+    ),
+    (
+        r"no other size is likely to be better than (?P<time>.+): the probability is (?P<chance>.+)",
+        "其他大小都不太可能优于 {time}：概率为 {chance}",
+    ),
+    (
+        r"the time ended before another size was better than (?P<time>.+): the probability is (?P<chance>.+)",
+        "在其他大小优于 {time} 之前时间已用完：仍有 {chance} 的概率",
+    ),
     (r"pruning (?P<model>\S+)", "剪枝 {model}"),
     (
         r"each batch in (?P<parts>\d+) parts, whose gradients are added up: memory ran out with larger ones",
@@ -31,9 +43,9 @@ NETWORK_REASONS: tuple[Pair, ...] = (
         "不支持：没有可以剪去的通道、注意力头或隐藏单元。{rest}",
     ),
     (
-        r"unsupported: with the least units of every group the layers still take (?P<least>\S+) s of the "
-        r"(?P<asked>\S+) s asked",
-        "不支持：即使每组只留最少的单元，各层仍需 {least} 秒，而要求为 {asked} 秒",
+        r"unsupported: with the fewest channels that may be left its layers take (?P<time>.+), and (?P<asked>.+) are "
+        r"aimed at",
+        "不支持：即使只留最少的通道，各层仍需 {time}，而目标为 {asked}",
     ),
     (
         r"unsupported: with lower ranks a call takes (?P<share>\d+%) of its time at best, "

@@ -131,11 +131,11 @@ TEXTS: dict[str, Pair] = {
     "candidates": ("Every candidate", "全部候选"),
     "picture": ("Quality against latency, every candidate", "全部候选的质量与延迟"),
     "picture_how": (
-        "Colour is the recipe, form is how far a candidate came: star chosen, diamond finalist, disc passed, "
+        "Colour is the recipe, form is how far a candidate came: star chosen, diamond finalist, disc quality read, "
         "open circle rejected, cross failed; a ring marks candidate zero. "
         "Below are candidates whose quality was never read; the table says why. "
         "Point at a marker, or tap it, for its details.",
-        "颜色表示压缩方案，形状表示进展：星形为选定，菱形为入围，实心圆为通过，空心圆为淘汰，叉为失败；外环标出零号候选。"
+        "颜色表示压缩方案，形状表示进展：星形为选定，菱形为入围，实心圆为已读取质量，空心圆为淘汰，叉为失败；外环标出零号候选。"
         "下方区域的候选没有读取质量，原因见表。指向或点按标记可查看详情。",
     ),
     "medians": (
@@ -178,12 +178,28 @@ TEXTS: dict[str, Pair] = {
     "screened": ("screened", "已初筛"),
     "rejected": ("rejected", "已淘汰"),
     "failed": ("failed", "失败"),
-    "passed": ("passed", "通过"),
+    "passed": ("quality read", "已读取质量"),
     "finalist": ("finalist", "入围"),
     "status_chosen": ("chosen", "选定"),
     "why_passed": (
         "its quality was read on select; another was preferred",
         "已在 select 上读取质量；优先选择了其他候选",
+    ),
+    "why_zero": ("the reference of every speed-up", "所有加速比的基准"),
+    "screen_how": (
+        "The interval of a quick launch is assumed, a factor of 1.3 to both sides; recipes with the same operators "
+        "share one. Times of quick launches are compared with each other, not with those over fresh launches.",
+        "单次快速启动的区间为假定值，上下各 1.3 倍；算子相同的压缩方案共用一次计时。"
+        "快速启动的时间只彼此比较，不与多次全新启动的时间比较。",
+    ),
+    "asked": ("Asked for", "要求"),
+    "least_latency": ("the lowest median latency", "中位延迟最低"),
+    "least_throughput": ("the highest throughput", "吞吐量最高"),
+    "least_size": ("the smallest files", "文件最小"),
+    "least_memory": ("the least peak memory", "峰值内存最低"),
+    "asked_is": (
+        "{what} at batch {batch} on this machine, within every limit; the search may take {time}.",
+        "在本机上、批大小为 {batch} 时，满足全部约束且{what}；搜索时间不超过 {time}。",
     ),
     "why_finalist": ("timed over fresh launches; another was preferred", "已用多次全新启动计时；优先选择了其他候选"),
     "why_screened": (
@@ -201,6 +217,11 @@ TEXTS: dict[str, Pair] = {
     # Training
     "training": ("Training", "训练"),
     "no_training": ("Nothing was trained.", "没有进行训练。"),
+    "only_recovered": (
+        "No model was trained from the beginning. How smaller networks were trained back stands under “Smaller "
+        "networks”.",
+        "没有从头训练任何模型；更小网络的恢复训练见“更小的网络”。",
+    ),
     "loss": ("Loss", "损失"),
     "loss_how": ("solid: training, dotted: validation", "实线：训练，虚线：验证"),
     "validation": ("Validation score", "验证得分"),
@@ -229,8 +250,8 @@ TEXTS: dict[str, Pair] = {
     "how_made": ("How they were made", "划分方式"),
     "duplicates": ("Duplicate rows dropped", "去除的重复行"),
     "baseline_model": ("Baseline of every drop", "各项下降的基线模型"),
-    "openings": ("Confirm was opened", "confirm 打开次数"),
-    "opened_times": ("{count} time(s), this one included", "{count} 次（含本次）"),
+    "openings": ("Times that confirm was opened", "confirm 打开次数"),
+    "opened_times": ("{count}, this one included", "{count} 次（含本次）"),
     "never_opened": ("not opened in this run", "本次运行未打开"),
     "error_budget": ("Error allowed to this opening", "本次打开允许的错误率"),
     "error_budget_is": (

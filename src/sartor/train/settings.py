@@ -75,9 +75,10 @@ def _start(settings: TrainingSettings, weights: int) -> _Start:
     return _RECOVERY if settings.recovers else _FROM_NOTHING
 
 
-def recovery_rows(rows: int) -> int:
-    """How many rows a whole recovery passes, of which there are `rows`."""
-    return rows * derive(TrainingSettings(recovers=True), rows, 0.0, 1, bfloat16_runs=False).epochs
+def recovery_rows(rows: int, *, pretrained: bool) -> int:
+    """How many rows a whole recovery passes, of which there are `rows`; transformers are `pretrained`."""
+    settings = TrainingSettings(recovers=True, pretrained=pretrained)
+    return rows * derive(settings, rows, 0.0, 1, bfloat16_runs=False).epochs
 
 
 def derive(
