@@ -106,5 +106,10 @@ def test_interval_bar(low: float, high: float, logarithmic: bool) -> None:
     assert "inf" not in bar.replace("interval", "")
 
 
+def test_differences_are_read_from_zero() -> None:
+    limit = {"bound": {"op": "<=", "value": 0.01, "unit": "pt"}, "value": 0.003, "low": 0.0001, "high": 0.006}
+    assert "log" not in interval_bar({**limit, "met": True})
+
+
 def test_no_bar_without_a_value() -> None:
     assert interval_bar({"bound": {"op": "<=", "value": 3.0, "unit": "s"}, "value": None}) == ""

@@ -59,6 +59,16 @@ def test_a_whole_recovery_of_a_transformer_passes_fewer_rows(pretrained: bool, e
     assert recovery_rows(4000, pretrained=pretrained) == epochs * 4000
 
 
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_what_was_taken_is_learnt_back_at_a_quarter_of_the_rate(pretrained: bool) -> None:
+    first, back = (
+        derive(TrainingSettings(pretrained=pretrained, recovers=recovers, batch=32), 4000, 1e9, 1, False, 22_000_000)
+        for recovers in (False, True)
+    )
+    assert back.learning_rate == pytest.approx(first.learning_rate / 4)
+    assert any(f"learning rate {back.learning_rate:.2g}" in reason for reason in back.why)
+
+
 def test_the_slice_held_back_is_stratified_and_disjoint() -> None:
     labels = np.repeat([0, 1], [180, 20])
     rows = np.arange(0, 200, 2)

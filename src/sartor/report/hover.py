@@ -27,7 +27,7 @@ def hover(candidate: Values, others: int, metric: str, language: Language) -> st
     lines = [
         f"{recipe_name(candidate, language, whole=True)} · {runtime}",
         settings_words(candidate.get("settings", {}), language),
-        f"{text('latency', language)}{colon}{interval_text(latency)}",
+        *([f"{text('latency', language)}{colon}{interval_text(latency)}"] if latency else []),
         *([f"{known(metric, language)}{colon}{interval_text(quality)}"] if quality else []),
         *(
             [f"{text('file_size', language)}{colon}{format_value(candidate['size_bytes'], 'B')}"]

@@ -27,14 +27,15 @@ def interval_text(figure: Values) -> str:
 def interval_bar(limit: Values) -> str:
     """A limit's interval against its bound as a small SVG; empty when nothing was measured.
 
-    It is drawn on a logarithmic scale, and says so, when the ends lie more than a factor of 30 apart.
+    It is drawn on a logarithmic scale, and says so, when the ends lie more than a factor of 30 apart; not differences,
+    which are read from zero.
     """
     bound, value = finite(limit["bound"]["value"]), finite(limit.get("value"))
     if bound is None or value is None:
         return ""
     low, high = finite(limit.get("low")), finite(limit.get("high"))
     ends = [end for end in (bound, value, low, high) if end is not None]
-    log = min(ends) > 0 and max(ends) / min(ends) > 30
+    log = limit["bound"].get("unit") not in ("pt", "%") and min(ends) > 0 and max(ends) / min(ends) > 30
     place = _placer(ends, log)
     left = place(low) if low is not None else 0.0
     right = place(high) if high is not None else _WIDE

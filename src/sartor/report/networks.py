@@ -146,7 +146,7 @@ def _unread(candidates: Sequence[Values], metric: str, language: Language) -> di
         "x": [share_of(one) for one in candidates],
         "y": [0.0] * len(candidates),
         "yaxis": "y2",
-        "text": [hover(one, 0, metric, language) if seconds_of(one) else "" for one in candidates],
+        "text": [hover(one, 0, metric, language) for one in candidates],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": "x-thin", "size": 9, "color": "--soft", "line": {"color": "--soft", "width": 1.6}},
         "cliponaxis": False,

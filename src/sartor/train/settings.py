@@ -49,9 +49,11 @@ _PRETRAINED = _Start(300, (3, 10), (32, 32), 5e-5, 32, 0.01, Schedule("linear", 
 # no rate from 5e-5 to 2e-4 was better than another (0.79 to 0.80).
 _SMALL_PRETRAINED = replace(_PRETRAINED, rate=2e-4, source="arXiv 1908.08962")
 _SMALL = 50e6  # weights
-# What a compression took is learnt back at a quarter of the rate that it was learnt at, and in small steps: time is
-# short, and batches of 64 win back more in it than those of 256 (docs/log.md, "recovery" and "small steps").
-_RECOVERY = replace(_FROM_NOTHING, rate=1e-3, batch=(16, 64))
+# What a compression took is learnt back at a quarter of the rate that it was learnt at, of transformers as well, and in
+# small steps: time is short, and batches of 64 win back more in it than those of 256 (docs/log.md, "recovery", "small
+# steps" and "gentle steps").
+_RECOVERY_RATE = 1 / 4
+_RECOVERY = replace(_FROM_NOTHING, rate=_RECOVERY_RATE * _FROM_NOTHING.rate, batch=(16, 64))
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Derived:
 
 def _start(settings: TrainingSettings, weights: int) -> _Start:
     if settings.pretrained:
-        return _SMALL_PRETRAINED if weights < _SMALL else _PRETRAINED
+        start = _SMALL_PRETRAINED if weights < _SMALL else _PRETRAINED
+        return replace(start, rate=_RECOVERY_RATE * start.rate) if settings.recovers else start
     return _RECOVERY if settings.recovers else _FROM_NOTHING
 
 
