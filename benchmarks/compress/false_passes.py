@@ -100,7 +100,7 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
     """The judging of one fit, on stored answers; candidates come fastest first."""
     base, shares = Path.cwd(), error_shares(CONFIDENCE, 0)
     proving = Proving(len(next(iter(final.values())).labels), shares.first)
-    hopeful, spare, reliable = [], [], {}
+    hopeful, spare, sure, reliable = [], [], set(), {}
     for name in order:
         everything = select[name]
         read = functools.partial(_up_to, everything)
@@ -108,9 +108,13 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
         if dropped_by is None and likely((limit,), seen, proving, base):
             hopeful.append(name)
             reliable[name] = reliability((limit,), seen, proving, base)
+            if likely((limit,), seen, Proving(proving.rows, shares.fallback), base):
+                sure.add(name)
         elif dropped_by is None and likely((limit,), seen, proving, base, EVEN):
             spare.append(name)
-    names = with_spare(with_fallback(hopeful, reliable, ()), spare, ())
+    names = with_fallback(hopeful, reliable, ())
+    ahead = bool(spare and names) and order.index(spare[0]) < order.index(names[0]) and names[0] in sure
+    names = with_spare(names, spare, (), ahead=ahead)
     finalists = [Finalist(name, (limit,)) for name in names]
     return confirm(finalists, lambda name: final[name], shares, base).winner is not None
 

@@ -63,6 +63,7 @@ def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Trut
     shares = error_shares(0.95, 0)
     baseline, candidates = select
     hopeful, spare, reliable, proving = [], [], {}, Proving(len(final[0]), shares.first)
+    sure = set()
     for number, right in enumerate(candidates):
         everything = seen(right, baseline)
 
@@ -73,9 +74,13 @@ def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Trut
         if dropped_by is None and likely((limit,), outputs, proving, BASE):
             hopeful.append(str(number))
             reliable[str(number)] = reliability((limit,), outputs, proving, BASE)
+            if likely((limit,), outputs, Proving(proving.rows, shares.fallback), BASE):
+                sure.add(str(number))
         elif dropped_by is None and likely((limit,), outputs, proving, BASE, EVEN):
             spare.append(str(number))
-    names = with_spare(with_fallback(hopeful, reliable, ()), spare, ())
+    names = with_fallback(hopeful, reliable, ())
+    ahead = bool(spare and names) and int(spare[0]) < int(names[0]) and names[0] in sure
+    names = with_spare(names, spare, (), ahead=ahead)
     finalists = [Finalist(name, (limit,)) for name in names]
     return confirm(finalists, lambda name: seen(final[1][int(name)], final[0]), shares, BASE).winner is not None
 
@@ -113,7 +118,7 @@ def test_opening_confirm_without_the_gate_of_select_still_keeps_the_error(monkey
 def test_a_test_that_is_left_finds_more_that_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = parse_limit("accuracy_drop", "<= 2 pt", TASK)
     found = share_met(limit, 0.95, [0.004], 200, seed=3)
-    monkeypatch.setitem(globals(), "with_spare", lambda finalists, spare, exempt: list(finalists))
+    monkeypatch.setitem(globals(), "with_spare", lambda finalists, spare, exempt, ahead: list(finalists))
     assert found >= share_met(limit, 0.95, [0.004], 200, seed=3) + 0.1
 
 

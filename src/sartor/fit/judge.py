@@ -236,7 +236,9 @@ def with_fallback(order: Sequence[str], reliable: Mapping[str, float], exempt: C
     return [*order[:1], *tested[:1], *others[untested : untested + 1]]
 
 
-def with_spare(finalists: Sequence[str], spare: Sequence[str], exempt: Collection[str]) -> list[str]:
+def with_spare(
+    finalists: Sequence[str], spare: Sequence[str], exempt: Collection[str], *, ahead: bool = False
+) -> list[str]:
     """The finalists, with what tests are left given to those that confirm may as well prove as not.
 
     Such a test costs nothing: the error that it may use is allowed to this opening anyway. Where a finalist that needs
@@ -246,14 +248,18 @@ def with_spare(finalists: Sequence[str], spare: Sequence[str], exempt: Collectio
         finalists: in the order of `with_fallback`.
         spare: the best first, each better than those that need no test.
         exempt: those that need none.
+        ahead: whether the first of the spare ones comes before all: it is better than the first finalist, and that one
+            will probably be proved with the error of a fallback as well.
 
     >>> with_spare(["zero"], ["a", "b", "c"], {"zero"}), with_spare(["a", "zero"], ["b", "c"], {"zero"})
     (['a', 'b', 'zero'], ['a', 'b', 'zero'])
-    >>> with_spare(["a", "b"], ["c"], ())
-    ['a', 'b']
+    >>> with_spare(["a", "b"], ["c"], ()), with_spare(["a", "b", "zero"], ["c"], {"zero"}, ahead=True)
+    (['a', 'b'], ['c', 'a', 'zero'])
     """
     place = next((place for place, name in enumerate(finalists) if name in exempt), len(finalists))
-    return [*finalists[:place], *spare[: TESTS - place], *finalists[place:]]
+    first = spare[:1] if ahead else spare[:0]
+    tested = [*first, *finalists[:place], *spare[len(first) :]][:TESTS]
+    return [*tested, *finalists[place:]]
 
 
 def reliability(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> float:

@@ -14,10 +14,12 @@ from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
 from sartor.fit.judge import (
     EVEN,
+    FIRST_SHARE,
     TESTS,
     Confirmed,
     ErrorShares,
     Finalist,
+    Proving,
     confirm,
     error_shares,
     likely,
@@ -117,13 +119,15 @@ def _finalists(search: Search) -> list[Standing]:
 
 
 def _worth_a_spare_test(search: Search, passed: Sequence[Standing], hopeful: Sequence[Standing]) -> list[Standing]:
-    """The best of those that confirm may as well prove as not, for the tests that the hopeful leave over."""
+    """The best of those that confirm may as well prove as not, for the tests that the hopeful leave over.
+
+    Where they leave none, one that is better than all of them.
+    """
     tests = TESTS - sum(bool(_entry(search, s).tested) for s in hopeful)
-    best = min(
-        (screened_objective(search.run, s) for s in hopeful if not _entry(search, s).tested), default=float("inf")
-    )
+    bars = [s for s in hopeful if tests <= 0 or not _entry(search, s).tested]
+    best = min((screened_objective(search.run, s) for s in bars), default=float("inf"))
     found = [s for s in passed if _may_do(search, s) and screened_objective(search.run, s) < best]
-    return sorted(found, key=lambda s: screened_objective(search.run, s))[: max(tests, 0)]
+    return sorted(found, key=lambda s: screened_objective(search.run, s))[: max(tests, 1)]
 
 
 def _may_do(search: Search, standing: Standing) -> bool:
@@ -216,16 +220,29 @@ def _with_tests(
     finalists = with_fallback([s.id for s in order], reliable, exempt)
     untested = [by_id[name] for name in finalists if name in exempt]
     spare = [s.id for s in rank(search.run, others, finals) if all(_better(search, s, one, finals) for one in untested)]
-    return [by_id[name] for name in with_spare(finalists, spare, exempt)]
+    ahead = bool(spare and finalists) and _goes_ahead(search, by_id[spare[0]], by_id[finalists[0]], finals)
+    return [by_id[name] for name in with_spare(finalists, spare, exempt, ahead=ahead)]
+
+
+def _goes_ahead(search: Search, spare: Standing, first: Standing, finals: Finals) -> bool:
+    """Whether nothing much is lost by trying this one first: it does more, and the other will do as a fallback too."""
+    run, limits, proving = search.run, _entry(search, first).tested, proving_of(search.run)
+    if not limits or first.seen is None or not _better(search, spare, first, finals):
+        return False
+    as_fallback = Proving(proving.rows, proving.alpha * (1.0 - FIRST_SHARE) / FIRST_SHARE)
+    return likely(limits, first.seen, as_fallback, run.base, seed=run.need.seed)
 
 
 def _better(search: Search, standing: Standing, other: Standing, finals: Finals) -> bool:
-    """Whether a candidate does more of what the Need asks for, beyond doubt where that is speed."""
+    """Whether a candidate does more of what the Need asks for, beyond what cannot be told apart where that is speed."""
     run = search.run
-    if run.need.minimise in ("latency", "throughput") and other.id == finals.zeros.get(standing.candidate.model):
+    if run.need.minimise in ("size", "memory"):
+        mine, its = (objective(run, s, finals.timed[s.id].figures) for s in (standing, other))
+        return mine < its
+    if other.id == finals.zeros.get(standing.candidate.model):
         return finals.timed[standing.id].speedup.low > 1.0
-    mine, its = (objective(run, s, finals.timed[s.id].figures) for s in (standing, other))
-    return mine < its
+    mine, its = (finals.timed[s.id].figures["latency_p50"].value for s in (standing, other))
+    return mine * (1 + finals.resolution) < its
 
 
 def _entry(search: Search, standing: Standing) -> Finalist:
