@@ -177,6 +177,11 @@ class Theirs:
 
     def make(self, kept: float) -> ExportedModel:
         """The file without a share of 1 - kept of the channels."""
+        file = f"{self.name.replace(', ', '-').replace(' ', '-')}-{kept:.3f}.onnx"
+        return export_torch(self.narrowed(kept), self.example, self.folder / file)
+
+    def narrowed(self, kept: float) -> nn.Module:
+        """The module without them, with its normalisations."""
         import torch
         import torch_pruning  # optional: whoever runs this installs it
         from torch import nn
@@ -193,8 +198,7 @@ class Theirs:
             **PEERS[self.name],
         )
         pruner.step()
-        file = f"{self.name.replace(', ', '-').replace(' ', '-')}-{kept:.3f}.onnx"
-        return export_torch(narrowed, self.example, self.folder / file)
+        return narrowed
 
 
 def fed(opened: OpenedNeed, exported: ExportedModel) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 `zoo:resnet(width=16)` is trained on a quarter of CIFAR-10. It is narrowed by both tools until its f32 latency in ONNX
 Runtime, measured against the whole network in the same launch groups, is half of what it was: each tool's own amount is
-searched for. What comes out is recovered by the same call of `sartor.train.recovery`, with the same rows, epochs and
-seeds, and judged on the same 3,000 untouched pictures. torch-pruning (`torch-pruning` on PyPI) ranks channels by its
-default, group magnitude, in three settings; ours is held against the one that did best.
+searched for. What comes out is recovered with the same teacher, rows, epochs and seeds, and judged on the same 3,000
+untouched pictures: files by the same call of `sartor.train.recovery`, and the modules of torch-pruning also as they
+are, with the batch normalisations that a file has folded. torch-pruning (`torch-pruning` on PyPI) ranks channels by its
+default, group magnitude, in three settings; ours is held against what did best.
 
     python benchmarks/compress/pruning.py [--data FILE.tar] [--epochs 8] [--seeds 2] [--folder OUT]
 
@@ -13,12 +14,13 @@ It holds when ours is not proved to be less accurate than the best of them: the 
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -46,7 +48,10 @@ from sartor.train.loop import train
 from sartor.train.values import TrainedModel, TrainingJob, TrainingSettings
 from sartor.units import parse
 
-OURS = "ours"
+if TYPE_CHECKING:
+    from torch import nn
+
+OURS, AS_MODULE = "ours", ", as a module"
 TARGET = 2.0
 ALPHA = 0.05
 SETTINGS = Settings("f32", 1, "dynamic")  # one thread: quieter than two where neighbours share the cores
@@ -124,6 +129,28 @@ def recovered(opened: OpenedNeed, cut: Cut, whole: ExportedModel, epochs: int, s
         return worker.ask(request, _RECOVERY_SECONDS)
 
 
+def recovered_module(
+    opened: OpenedNeed, module: nn.Module, teacher: nn.Module, epochs: int, seed: int, to: Path
+) -> dict[str, Any]:
+    """A narrowed module trained on as it is, and its file."""
+    inputs = Prepared.load(opened.inputs.saved)
+    job = TrainingJob(
+        lambda: module,
+        inputs,
+        opened.disk.dataset.labels,
+        len(opened.disk.dataset.classes),
+        settings=TrainingSettings(epochs=epochs, recovers=True),
+        seed=seed,
+        threads=2,
+        rows=opened.disk.rows("train"),
+        shifts=True,
+        teacher=lambda: copy.deepcopy(teacher),
+    )
+    made = train(job, lambda progress: None)
+    exported = export_torch(made.module, inputs.take(np.arange(_EXAMPLE_ROWS)), to)
+    return {"path": str(exported.path), "epochs": len(made.history), "seconds": made.seconds}
+
+
 def outputs_of(path: Path, opened: OpenedNeed, whole: ExportedModel) -> Array:
     """(n, classes) scores of the confirm rows."""
     session = open_runtime("onnxruntime").load(path, Settings("f32", 2, "dynamic"))
@@ -182,12 +209,17 @@ def run(data: Path, folder: Path, seconds: float, epochs: int, seeds: int) -> di
     whole = export_torch(model.module, inputs.take(np.arange(_EXAMPLE_ROWS)), folder / "whole.onnx")
     bench = Bench(whole.path, Feed(fed(opened, whole), opened.disk.rows_path("select"), 1), SETTINGS)
     found = cuts(opened, model, whole, bench, folder)
-    outputs: dict[str, list[Array]] = {name: [] for name in found}
+    outputs: dict[str, list[Array]] = {}
     for seed in range(seeds):
         for name, cut in found.items():
-            made = recovered(opened, cut, whole, epochs, seed)
-            print(f"{name}, seed {seed}: {made['epochs']} epochs, {made['seconds']:.0f} s", flush=True)
-            outputs[name].append(outputs_of(Path(made["path"]), opened, whole))
+            ways = {name: recovered(opened, cut, whole, epochs, seed)}
+            if name in PEERS:
+                theirs = Theirs(model.module, inputs.take(np.arange(_EXAMPLE_ROWS)), name, folder).narrowed(cut.amount)
+                to = cut.exported.path.with_suffix(f".module-{seed}.onnx")
+                ways[f"{name}{AS_MODULE}"] = recovered_module(opened, theirs, model.module, epochs, seed, to)
+            for way, made in ways.items():
+                print(f"{way}, seed {seed}: {made['epochs']} epochs, {made['seconds']:.0f} s", flush=True)
+                outputs.setdefault(way, []).append(outputs_of(Path(made["path"]), opened, whole))
     labels = opened.disk.labels("confirm")
     before = accuracy(outputs_of(whole.path, opened, whole), labels)
     told = {
@@ -201,9 +233,12 @@ def show(figures: Mapping[str, Any]) -> None:
     """The table."""
     print(f"whole: accuracy {figures['whole']:.4f}; resolution {figures['resolution']:.1%}")
     for name, accuracies in figures["accuracy"].items():
-        speedup, each = figures["speedup"][name], ", ".join(f"{value:.4f}" for value in accuracies)
+        speedup, each = (
+            figures["speedup"][name.removesuffix(AS_MODULE)],
+            ", ".join(f"{value:.4f}" for value in accuracies),
+        )
         print(
-            f"{name:34} {speedup['value']:.2f}x [{speedup['low']:.2f}, {speedup['high']:.2f}]   "
+            f"{name:44} {speedup['value']:.2f}x [{speedup['low']:.2f}, {speedup['high']:.2f}]   "
             f"accuracy {np.mean(accuracies):.4f} ({each})"
         )
     points = [f"{1e2 * figures['gain'][which]:+.2f}" for which in ("value", "low", "high")]
