@@ -31,7 +31,7 @@ def settle_settings(search: Search, standings: Sequence[Standing]) -> list[Stand
 
 
 def _settle(search: Search, standing: Standing, gate: NoiseGate) -> Standing:
-    siblings = _close_settings(search.board, standing)
+    siblings = close_settings(search.board, standing)
     if len(siblings) < 2 or standing.variant is None:
         return standing
     source = search.sources[standing.candidate.model]
@@ -53,7 +53,8 @@ def _settle(search: Search, standing: Standing, gate: NoiseGate) -> Standing:
     return standing if best == standing.id else _move(search.board, standing, best)
 
 
-def _close_settings(board: Board, standing: Standing) -> list[Standing]:
+def close_settings(board: Board, standing: Standing) -> list[Standing]:
+    """Settings of the same file and precision that may be the fastest after all."""
     candidate = standing.candidate
     same = [
         other
@@ -66,8 +67,18 @@ def _close_settings(board: Board, standing: Standing) -> list[Standing]:
     best = min((other.seconds or 0.0 for other in timed), default=0.0)
     close = [other for other in timed if (other.seconds or 0.0) <= _CLOSE * best or other.id == standing.id]
     threads = {other.candidate.settings.threads for other in close}
-    # What a prediction left out for being about as fast: the same threads in another shape.
-    return close + [other for other in same if other.seconds is None and other.candidate.settings.threads in threads]
+    # What a prediction left out for being about as fast, the same threads in another shape; and what was foretold to be
+    # faster than these, before a loud minute of the screen spoke against it.
+    foretold = min((other.predicted.value for other in close if other.predicted), default=0.0)
+    return close + [
+        other
+        for other in same
+        if other.seconds is None
+        and (
+            other.candidate.settings.threads in threads
+            or (other.predicted is not None and other.predicted.value < foretold)
+        )
+    ]
 
 
 def _move(board: Board, standing: Standing, to: str) -> Standing:
