@@ -38,6 +38,7 @@ from sartor.fit.judge import (
     likely,
     race,
     reliability,
+    will_do_as_fallback,
     with_fallback,
     with_spare,
 )
@@ -108,7 +109,7 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
         if dropped_by is None and likely((limit,), seen, proving, base):
             hopeful.append(name)
             reliable[name] = reliability((limit,), seen, proving, base)
-            if likely((limit,), seen, Proving(proving.rows, shares.fallback), base):
+            if will_do_as_fallback((limit,), seen, proving, base):
                 sure.add(name)
         elif dropped_by is None and likely((limit,), seen, proving, base, EVEN):
             spare.append(name)

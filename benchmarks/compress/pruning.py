@@ -233,10 +233,8 @@ def show(figures: Mapping[str, Any]) -> None:
     """The table."""
     print(f"whole: accuracy {figures['whole']:.4f}; resolution {figures['resolution']:.1%}")
     for name, accuracies in figures["accuracy"].items():
-        speedup, each = (
-            figures["speedup"][name.removesuffix(AS_MODULE)],
-            ", ".join(f"{value:.4f}" for value in accuracies),
-        )
+        speedup = figures["speedup"][name.removesuffix(AS_MODULE)]
+        each = ", ".join(f"{value:.4f}" for value in accuracies)
         print(
             f"{name:44} {speedup['value']:.2f}x [{speedup['low']:.2f}, {speedup['high']:.2f}]   "
             f"accuracy {np.mean(accuracies):.4f} ({each})"

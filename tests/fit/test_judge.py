@@ -24,6 +24,7 @@ from sartor.fit.judge import (
     reliability,
     room_needed,
     safety,
+    will_do_as_fallback,
     with_fallback,
     with_spare,
 )
@@ -74,7 +75,7 @@ def procedure(limit: Limit, select: tuple[Truth, list[Truth]], final: tuple[Trut
         if dropped_by is None and likely((limit,), outputs, proving, BASE):
             hopeful.append(str(number))
             reliable[str(number)] = reliability((limit,), outputs, proving, BASE)
-            if likely((limit,), outputs, Proving(proving.rows, shares.fallback), BASE):
+            if will_do_as_fallback((limit,), outputs, proving, BASE):
                 sure.add(str(number))
         elif dropped_by is None and likely((limit,), outputs, proving, BASE, EVEN):
             spare.append(str(number))

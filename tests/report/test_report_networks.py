@@ -166,6 +166,8 @@ def test_a_label_of_another_form_stays_as_it_is() -> None:
         "in one and will probably do",
         "no other size is likely to be better than 9 µs: the probability is 3%",
         "the time ended before another size was better than 9 µs: the probability is 24%",
+        "no other size is likely to be good enough: the probability is 3%",
+        "the time ended before another size was good enough: the probability is 24%",
         "timed side by side, the same file was faster with 1 thread, dynamic shape",
         "no compression is known for the runtime torch inductor",
         "unsupported: nothing to compress: no product has a matrix of weights",

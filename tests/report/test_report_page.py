@@ -94,7 +94,7 @@ def test_what_was_asked_stands_above_the_verdict() -> None:
 
 
 def test_how_times_of_quick_launches_compare_is_said_where_there_are_any() -> None:
-    assert "share one" in read(render_page(met(), "out")).text
+    assert "a factor of 1.3 to both sides" in read(render_page(met(), "out")).text
     evidence = met()
     for candidate in evidence["candidates"]:
         candidate["latency_from"] = "launches"

@@ -236,20 +236,27 @@ def with_fallback(order: Sequence[str], reliable: Mapping[str, float], exempt: C
     return [*order[:1], *tested[:1], *others[untested : untested + 1]]
 
 
+def will_do_as_fallback(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> bool:
+    """Whether confirm will probably prove the limits with the error of a fallback, `proving` being a finalist's."""
+    as_fallback = Proving(proving.rows, proving.alpha * (1.0 - FIRST_SHARE) / FIRST_SHARE)
+    return likely(limits, seen, as_fallback, base, seed=seed)
+
+
 def with_spare(
     finalists: Sequence[str], spare: Sequence[str], exempt: Collection[str], *, ahead: bool = False
 ) -> list[str]:
     """The finalists, with what tests are left given to those that confirm may as well prove as not.
 
-    Such a test costs nothing: the error that it may use is allowed to this opening anyway. Where a finalist that needs
-    no test is the best, the spare ones, which would be better still, come before it.
+    The error that such a test may use is allowed to this opening anyway. Where a finalist that needs no test is the
+    best, the spare ones, which would be better still, come before it: confirm is then opened for them alone, which
+    leaves half of the error to the next opening.
 
     Args:
         finalists: in the order of `with_fallback`.
         spare: the best first, each better than those that need no test.
         exempt: those that need none.
         ahead: whether the first of the spare ones comes before all: it is better than the first finalist, and that one
-            will probably be proved with the error of a fallback as well.
+            will do as a fallback (`will_do_as_fallback`).
 
     >>> with_spare(["zero"], ["a", "b", "c"], {"zero"}), with_spare(["a", "zero"], ["b", "c"], {"zero"})
     (['a', 'b', 'zero'], ['a', 'b', 'zero'])

@@ -14,17 +14,16 @@ from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
 from sartor.fit.judge import (
     EVEN,
-    FIRST_SHARE,
     TESTS,
     Confirmed,
     ErrorShares,
     Finalist,
-    Proving,
     confirm,
     error_shares,
     likely,
     reliability,
     safety,
+    will_do_as_fallback,
     with_fallback,
     with_spare,
 )
@@ -126,7 +125,8 @@ def _worth_a_spare_test(search: Search, passed: Sequence[Standing], hopeful: Seq
     tests = TESTS - sum(bool(_entry(search, s).tested) for s in hopeful)
     bars = [s for s in hopeful if tests <= 0 or not _entry(search, s).tested]
     best = min((screened_objective(search.run, s) for s in bars), default=float("inf"))
-    found = [s for s in passed if _may_do(search, s) and screened_objective(search.run, s) < best]
+    # The cheap question first: some metrics are evaluated a thousand times for their bounds.
+    found = [s for s in passed if screened_objective(search.run, s) < best and _may_do(search, s)]
     return sorted(found, key=lambda s: screened_objective(search.run, s))[: max(tests, 1)]
 
 
@@ -229,8 +229,7 @@ def _goes_ahead(search: Search, spare: Standing, first: Standing, finals: Finals
     run, limits, proving = search.run, _entry(search, first).tested, proving_of(search.run)
     if not limits or first.seen is None or not _better(search, spare, first, finals):
         return False
-    as_fallback = Proving(proving.rows, proving.alpha * (1.0 - FIRST_SHARE) / FIRST_SHARE)
-    return likely(limits, first.seen, as_fallback, run.base, seed=run.need.seed)
+    return will_do_as_fallback(limits, first.seen, proving, run.base, run.need.seed)
 
 
 def _better(search: Search, standing: Standing, other: Standing, finals: Finals) -> bool:

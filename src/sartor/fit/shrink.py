@@ -92,7 +92,7 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             break
         if not run.clock.search_goes_on():
             search.in_time = False
-            search.sizes_ended = f"the time ended before another size was better than {_best_and_chance(search, known)}"
+            search.sizes_ended = f"the time ended before another size was {_better_and_chance(search, known)}"
             return
         if step.way == "look":
             began = run.clock.spent()
@@ -105,13 +105,14 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
                 len(forms),
             )
             known = known.train(step.size, _trained_back(search, source, forms, step.size))
-    search.sizes_ended = f"no other size is likely to be better than {_best_and_chance(search, known)}"
+    search.sizes_ended = f"no other size is likely to be {_better_and_chance(search, known)}"
     run.watch.note(search.sizes_ended)
 
 
-def _best_and_chance(search: Search, known: Shrinking) -> str:
+def _better_and_chance(search: Search, known: Shrinking) -> str:
     best = fastest_likely(search)
-    return f"{format_value(best, 's')}: the probability is {known.chance_left(best):.0%}"
+    better = f"better than {format_value(best, 's')}" if math.isfinite(best) else "good enough"
+    return f"{better}: the probability is {known.chance_left(best):.0%}"
 
 
 def _say_what_it_takes(search: Search, known: Shrinking) -> None:

@@ -24,6 +24,14 @@ NETWORK_REASONS: tuple[Pair, ...] = (
         r"the time ended before another size was better than (?P<time>.+): the probability is (?P<chance>.+)",
         "在其他大小优于 {time} 之前时间已用完：仍有 {chance} 的概率",
     ),
+    (
+        r"no other size is likely to be good enough: the probability is (?P<chance>.+)",
+        "其他大小都不太可能满足要求：概率为 {chance}",
+    ),
+    (
+        r"the time ended before another size was good enough: the probability is (?P<chance>.+)",
+        "在其他大小满足要求之前时间已用完：仍有 {chance} 的概率",
+    ),
     (r"pruning (?P<model>\S+)", "剪枝 {model}"),
     (
         r"each batch in (?P<parts>\d+) parts, whose gradients are added up: memory ran out with larger ones",

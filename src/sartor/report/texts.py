@@ -187,9 +187,10 @@ TEXTS: dict[str, Pair] = {
     ),
     "why_zero": ("the reference of every speed-up", "所有加速比的基准"),
     "screen_how": (
-        "The interval of a quick launch is assumed, a factor of 1.3 to both sides; recipes with the same operators "
-        "share one. Times of quick launches are compared with each other, not with those over fresh launches.",
-        "单次快速启动的区间为假定值，上下各 1.3 倍；算子相同的压缩方案共用一次计时。"
+        "The interval of a quick launch is assumed, a factor of {factor} to both sides; recipes with the same "
+        "operators share one. Times of quick launches are compared with each other, not with those over fresh "
+        "launches.",
+        "单次快速启动的区间为假定值，上下各 {factor} 倍；算子相同的压缩方案共用一次计时。"
         "快速启动的时间只彼此比较，不与多次全新启动的时间比较。",
     ),
     "asked": ("Asked for", "要求"),
