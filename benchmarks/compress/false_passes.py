@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 from sartor.errors import CandidateError
 from sartor.fit.judge import (
-    EVEN,
+    LONG_SHOT,
     Finalist,
     Proving,
+    chance,
     confirm,
     error_shares,
     likely,
@@ -111,7 +112,7 @@ def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Ou
             reliable[name] = reliability((limit,), seen, proving, base)
             if will_do_as_fallback((limit,), seen, proving, base):
                 sure.add(name)
-        elif dropped_by is None and likely((limit,), seen, proving, base, EVEN):
+        elif dropped_by is None and chance((limit,), seen, proving, base) >= LONG_SHOT:
             spare.append(name)
     names = with_fallback(hopeful, reliable, ())
     ahead = bool(spare and names) and order.index(spare[0]) < order.index(names[0]) and names[0] in sure

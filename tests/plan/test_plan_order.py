@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from sartor.plan.belief import Belief, believe
 from sartor.plan.candidates import Candidate
-from sartor.plan.order import Asked, Choice, choose
+from sartor.plan.order import CLOSE, WORTH, Asked, Choice, choose
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime.base import Settings
 from tests.plan.learning import learnt, network
@@ -134,8 +135,8 @@ def test_a_shape_that_a_screen_could_not_tell_from_another_is_left_to_the_finals
 
 
 def test_a_chance_is_a_probability_and_falls_with_the_time() -> None:
-    believed = belief({ONE: 1.0})
-    chances = [believed.chance_below(ONE, seconds) for seconds in (0.5, 0.9, 1.0, 1.1, 2.0)]
+    believed = belief({ONE: 1.0, TWO: 1.0})
+    chances = [believed.chance_faster(ONE, TWO, share) for share in (0.5, 0.9, 1.0, 1.1, 2.0)]
     assert chances == sorted(chances)
     assert chances[2] == pytest.approx(0.5)
     assert all(0 <= chance <= 1 for chance in chances)
@@ -151,6 +152,26 @@ def test_what_cannot_be_faster_than_one_that_is_sure_is_not_built() -> None:
     assert "one that is almost sure to be proved took 500 ms" in found.dropped[other.id]
 
 
+def test_a_free_shape_is_no_reason_to_build_a_file_that_is_beaten_in_its_best_setting() -> None:
+    """The shape alone scatters enough for a chance of its own."""
+    fixed = candidate("onnxruntime", threads=2, recipe=INT8)
+    free = Candidate("net", INT8, "onnxruntime", Settings(threads=2))
+    believed = belief({QUANTIZED: 0.5, fixed: 0.5, free: 0.51}, spread=0.001)
+    believed = replace(believed, covariance=believed.covariance + np.diag([0.0, 0.0, 0.05**2]))
+    assert believed.chance_faster(free, QUANTIZED, CLOSE) > WORTH
+    found = choose(believed, [fixed, free], {QUANTIZED: 0.5}, SPEED, sure=QUANTIZED)
+    assert found.candidate is None
+    assert found.dropped.keys() == {fixed.id, free.id}
+    timed = {QUANTIZED: 0.5, fixed: 0.5}
+    assert chosen(choose(believed, [free], timed, SPEED, sure=QUANTIZED)) == free, "the file is there, a look is cheap"
+
+
+def test_what_is_hardly_faster_than_the_model_as_it_is_is_not_built() -> None:
+    believed = belief({TWO: 2.0, QUANTIZED: 2.1}, spread=0.05).after(TWO, 2.0)
+    assert believed.chance_faster(QUANTIZED, TWO, 1.1) > 0.5, "it may well come close"
+    assert choose(believed, [QUANTIZED], {TWO: 2.0}, SPEED).candidate is None
+
+
 def test_the_model_as_it_is_is_timed_however_sure_another_is() -> None:
     believed = belief({ONE: 4.0, TWO: 2.0, QUANTIZED: 0.5}).after(QUANTIZED, 0.5)
     assert chosen(choose(believed, [ONE, TWO], {QUANTIZED: 0.5}, SPEED, sure=QUANTIZED)) == TWO
@@ -162,6 +183,6 @@ def test_what_is_predicted_alike_cannot_be_faster_by_the_noise_of_a_measurement(
         "openvino", threads=2, recipe=Recipe((CompressionStep("int8-static", (("calibration", "mixed"),)),))
     )
     believed = belief({QUANTIZED: 0.5, mixed: 0.5}, together=1.0).after(QUANTIZED, 0.6)
-    assert believed.chance_below(mixed, 0.98 * 0.6) > 0.3
+    assert believed.figure(mixed).low < 0.98 * 0.6
     assert believed.chance_faster(mixed, QUANTIZED, 0.98) == pytest.approx(0.0, abs=1e-6)
     assert believed.chance_faster(mixed, QUANTIZED, 1.02) == pytest.approx(1.0, abs=1e-6)

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from sartor.compress.attention import fuse_attention
 from sartor.compress.bias_correction import correct_biases, has_biases
 from sartor.compress.equalise import equalise
 from sartor.compress.layers import nodes_of, with_followers
@@ -241,5 +242,7 @@ def _finish(work: Work) -> StepResult:
     if share <= (0.0 if work.step.keeps else _WORTHWHILE_SHARE):
         detail = f"nothing to quantize: {share:.1%} of the weights belong to operators with 8-bit kernels"
         raise CandidateError("unsupported", detail)
+    with quiet():
+        write_whole(fuse_attention(model, work.machine.cores), main)
     note = "" if work.machine.exact_int8 else "7-bit weights: this processor's 8-bit sums would saturate"
     return StepResult(main, changed=True, notes=tuple(filter(None, (f"{share:.0%} of the weights in 8 bits", note))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from sartor.bundle.values import Variant
@@ -66,10 +67,17 @@ class Guide:
             yield from self._file(one, file_of)
 
     def _read(self, board: Board, candidate: Candidate) -> None:
-        """Judge a compressed file when it has been timed for the first time."""
+        """Judge a compressed file once it is the fastest: of a slower one nothing is gained by knowing it now."""
         answers, ids = answers_of(candidate), [name for name in self.twins[candidate] if board[name].alive]
-        if self._judge and answers and ids and candidate in self._timed and answers not in self._verdicts:
+        if self._judge and answers and ids and answers not in self._verdicts and self._leads(candidate):
             self._verdicts[answers] = self._judge(ids[0])
+
+    def _leads(self, candidate: Candidate) -> bool:
+        """Whether it was timed, and was faster than the uncompressed model and than what is sure by now."""
+        plain = (seconds for one, seconds in self._timed.items() if one.is_uncompressed)
+        sure = self._sure()
+        best = min([*plain, *([] if sure is None else [self._timed[sure]])], default=math.inf)
+        return self._timed.get(candidate, math.inf) < best
 
     def _sure(self) -> Candidate | None:
         sure = [one for one in self._timed if one in self._belief and self._verdicts.get(answers_of(one))]

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 from sartor.measure import statistics
 from sartor.measure.quality_bounds import Outputs, limit_bounds, paired_counts
@@ -22,9 +23,12 @@ from sartor.need import Limit
 FIRST_SHARE = 0.8
 _FIRST_LOOK = 100
 _LEAST_ROWS = 1600  # of a candidate that is not dropped: what is told of its quality rests on them
+_LEAST_SCATTER = 1e-9  # of a value: where not one answer changed
 _RACE_ERROR = 0.001  # per look: a race may only drop, and should almost never drop a good candidate
-# Doubt left by select: about a finalist, about a fallback that ends the search, and about what a spare test is for.
-HOPEFUL, SAFE, EVEN = 0.1, 0.01, 0.4
+# Doubt left by select: about a finalist, and about a fallback that ends the search.
+HOPEFUL, SAFE = 0.1, 0.01
+LONG_SHOT = 1 / 3
+"""Chance of being proved from which a candidate is worth a test that is left over."""
 TESTS = 2  # that one opening of confirm has error for
 
 
@@ -172,6 +176,21 @@ def likely(
     return all(limit.allows(_outlook(limit, seen, proving, doubt, base, seed).expected) for limit in limits)
 
 
+def chance(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> float:
+    """The probability that confirm proves a candidate, judged on select: by the limit for which it is the smallest."""
+    return min((_chance(limit, seen, proving, base, seed) for limit in limits), default=1.0)
+
+
+def _chance(limit: Limit, seen: Outputs, proving: Proving, base: Path, seed: int) -> float:
+    """Of a bound within the limit, where select and confirm scatter normally and independently about the truth."""
+    strict, hoped = (limit_bounds(limit, seen, level, base, seed) for level in (proving.alpha, HOPEFUL))
+    fewer = (len(seen.labels) / proving.rows) ** 0.5
+    inside = (limit.value - strict.value) * (1.0 if limit.op == "<=" else -1.0)
+    room = inside - fewer * _margin(limit, strict)
+    scatter = _margin(limit, hoped) / NormalDist().inv_cdf(1.0 - HOPEFUL)
+    return NormalDist().cdf(room / max(math.hypot(scatter, fewer * scatter), _LEAST_SCATTER))
+
+
 def _margin(limit: Limit, bounds: Bounds) -> float:
     return abs((bounds.high if limit.op == "<=" else bounds.low) - bounds.value)
 
@@ -245,7 +264,7 @@ def will_do_as_fallback(limits: Sequence[Limit], seen: Outputs, proving: Proving
 def with_spare(
     finalists: Sequence[str], spare: Sequence[str], exempt: Collection[str], *, ahead: bool = False
 ) -> list[str]:
-    """The finalists, with what tests are left given to those that confirm may as well prove as not.
+    """The finalists, with what tests are left given to those that confirm may prove, though it probably will not.
 
     The error that such a test may use is allowed to this opening anyway. Where a finalist that needs no test is the
     best, the spare ones, which would be better still, come before it: confirm is then opened for them alone, which

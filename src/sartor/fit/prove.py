@@ -13,14 +13,14 @@ from sartor.fit.board import Standing
 from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
 from sartor.fit.judge import (
-    EVEN,
+    LONG_SHOT,
     TESTS,
     Confirmed,
     ErrorShares,
     Finalist,
+    chance,
     confirm,
     error_shares,
-    likely,
     reliability,
     safety,
     will_do_as_fallback,
@@ -118,7 +118,7 @@ def _finalists(search: Search) -> list[Standing]:
 
 
 def _worth_a_spare_test(search: Search, passed: Sequence[Standing], hopeful: Sequence[Standing]) -> list[Standing]:
-    """The best of those that confirm may as well prove as not, for the tests that the hopeful leave over.
+    """The best of those that confirm may prove, for the tests that the hopeful leave over.
 
     Where they leave none, one that is better than all of them.
     """
@@ -131,11 +131,11 @@ def _worth_a_spare_test(search: Search, passed: Sequence[Standing], hopeful: Seq
 
 
 def _may_do(search: Search, standing: Standing) -> bool:
-    """Whether a candidate that is not hopeful is as likely to be proved as not."""
+    """Whether a candidate that is not hopeful has a chance that is worth a test."""
     if standing.likely or standing.status == "rejected" or standing.seen is None:
         return False
     run, limits = search.run, _entry(search, standing).tested
-    return likely(limits, standing.seen, proving_of(run), run.base, EVEN, run.need.seed)
+    return chance(limits, standing.seen, proving_of(run), run.base, run.need.seed) >= LONG_SHOT
 
 
 def _safety(search: Search, standing: Standing) -> float:

@@ -26,12 +26,12 @@ from sartor.fit.stages import Source, open_source, train_source
 from sartor.measure.quality_bounds import metric_bounds, restlessness
 from sartor.model.values import Model
 from sartor.plan.candidates import Refusal, settings_label
-from sartor.plan.order import SLOWER
 from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
 from sartor.units import format_value
 
 _CONFIRM_READS = 2.0  # of the uncompressed model, and of one or two that are faster
+_SLOWER = 1.1  # times the uncompressed model's time, above which a compressed candidate is not read
 _SCREEN_SHARE = 0.6  # of the time left; training, races and reading need the rest
 
 
@@ -266,7 +266,7 @@ def race_model(search: Search, source: Source) -> None:
     for standing in by_promise:
         if standing.id != fallback and not run.clock.search_goes_on():
             board.reject(standing.id, UNTRIED)
-        elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > SLOWER * limit:
+        elif not standing.candidate.is_uncompressed and screened_objective(run, standing) > _SLOWER * limit:
             board.reject(standing.id, "slower than the uncompressed model")
         elif standing.id != fallback and standing.seen is None and (better := _sure(search, standing)):
             board.reject(standing.id, f"{better.candidate.label} is no slower and almost sure to be proved")

@@ -54,11 +54,6 @@ class Belief:
         middle, spread = self.mean[row], _Z * math.sqrt(self.covariance[row, row])
         return Figure(math.exp(middle), "s", math.exp(middle - spread), math.exp(middle + spread), "calibrated")
 
-    def chance_below(self, candidate: Candidate, seconds: float) -> float:
-        """The probability that its time is less."""
-        row = self.rows[candidate.id]
-        return _below(math.log(seconds) - self.mean[row], self.covariance[row, row])
-
     def chance_faster(self, candidate: Candidate, other: Candidate, share: float) -> float:
         """The probability that it takes less than this share of what the other takes, whatever that is."""
         one, two = self.rows[candidate.id], self.rows[other.id]

@@ -17,8 +17,6 @@ CLOSE = 0.98
 ALIKE = 0.95
 """Of the time of the same file in another setting, above which a screen cannot tell them apart; the settings of the
 few that reach the finals are compared again there."""
-SLOWER = 1.1
-"""A compressed candidate this much slower than the uncompressed model is not worth reading."""
 _SURE = "one that is almost sure to be proved"
 
 
@@ -71,11 +69,12 @@ def choose(
     dropped: dict[str, str] = {}
     contenders: list[Candidate] = []
     plain = _best(belief, timed, "")
-    plain_seconds = timed[plain] if plain is not None else None
     for answers, rivals in _by_answers(waiting).items():
         best = _best(belief, timed, answers)
         if answers and sure is not None:
             beaten = [one for one in rivals if belief.chance_faster(one, sure, CLOSE) < WORTH]
+            if best is None and min(rivals, key=belief.expected) in beaten:
+                beaten = rivals  # no file is built for settings that are less promising than its best
             dropped |= {one.id: _slower(belief.figure(one), timed[sure], _SURE) for one in beaten}
             rivals = [one for one in rivals if one not in beaten]
         if not rivals:
@@ -87,7 +86,7 @@ def choose(
             }
         else:
             kept = [min(rivals, key=belief.expected)]
-            why = _hopeless(belief, kept[0], plain_seconds, asked) if answers else ""
+            why = _hopeless(belief, kept[0], plain, timed, asked) if answers else ""
             if why:
                 dropped |= dict.fromkeys((one.id for one in rivals), why)
                 kept = []
@@ -115,13 +114,15 @@ def _best(belief: Belief, timed: Mapping[Candidate, float], answers: str) -> Can
     )
 
 
-def _hopeless(belief: Belief, fastest: Candidate, plain: float | None, asked: Asked) -> str:
+def _hopeless(
+    belief: Belief, fastest: Candidate, plain: Candidate | None, timed: Mapping[Candidate, float], asked: Asked
+) -> str:
     """Why a file need not be built, going by its most promising setting; empty where it may matter."""
     predicted = belief.figure(fastest)
     if asked.most_seconds is not None and predicted.low > asked.most_seconds:
         return f"{asked.limit}: predicted {predicted}, so not even the edge of the interval meets it"
-    if asked.speed_only and plain is not None and belief.chance_below(fastest, SLOWER * plain) < WORTH:
-        return _slower(predicted, plain, "the uncompressed model")
+    if asked.speed_only and plain is not None and belief.chance_faster(fastest, plain, CLOSE) < WORTH:
+        return _slower(predicted, timed[plain], "the uncompressed model")
     return ""
 
 
