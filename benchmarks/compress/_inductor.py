@@ -11,12 +11,16 @@ import importlib
 import operator
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from _peers import single_rows
+from sartor.runtime import RUNTIMES
 from sartor.runtime.base import Array
 from sartor.steps.prepared import Prepared
 
@@ -24,12 +28,16 @@ WORKER = Path(__file__).parent / "_inductor_worker"
 INT8, RUNTIME = "torch inductor int8", "torch inductor"
 
 
-def let_workers_know() -> None:
-    """Register the runtime here and in every worker that is started from now on."""
-    sys.path.insert(0, str(WORKER))
-    importlib.import_module("inductor_runtime").register()
-    paths = [str(WORKER), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+@contextmanager
+def known_to_workers() -> Iterator[None]:
+    """Register the runtime here and in every worker that is started within; outside, fits know their own alone."""
+    before = os.environ.get("PYTHONPATH", "")
+    paths = [str(WORKER), *filter(None, before.split(os.pathsep))]
+    with patch.object(sys, "path", [str(WORKER), *sys.path]):
+        importlib.import_module("inductor_runtime").register()
+    with patch.dict(os.environ, {"PYTHONPATH": os.pathsep.join(paths)}):
+        yield
+    del RUNTIMES[RUNTIME]
 
 
 def build(source: Path, calibration: Prepared, folder: Path) -> Path:

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from _catalogue import TASKS, Skipped
 from _compared import Compared, at_their_best, compare, judged, outputs_of
-from _inductor import let_workers_know
+from _inductor import known_to_workers
 from _int8 import build_all
 from _ready import Ready, Rows, make_ready, rows_of
 from _record import record
@@ -49,11 +49,16 @@ def run_task(ready: Ready, folder: Path, budget: str) -> dict[str, Any]:
     """Fit twice, build the peers, and compare; figures of one task."""
     from rich.console import Console
 
-    results = {}
+    results: dict[str, FitResult] = {}
     for name, train in FITS.items():
         output = folder / name.replace(" ", "-")
         results[name] = fit(ready.need(train, budget), output, watch=PlainTerminal(Console(stderr=True)))
         print(f"-- {name}: {results[name].sentence}", flush=True)
+    with known_to_workers():
+        return _against_peers(ready, folder, results)
+
+
+def _against_peers(ready: Ready, folder: Path, results: Mapping[str, FitResult]) -> dict[str, Any]:
     rows = rows_of(ready, folder / "rows")
     files, took = build_all(ready, rows, folder / "peers")
     plain = at_their_best({f"f32 in {name}": (name, ready.model) for name in ("onnxruntime", "openvino")}, rows)
@@ -151,7 +156,6 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--results", type=Path, help="also append the JSON lines to this file")
     options = parser.parse_args()
-    let_workers_know()
     holds = True
     with tempfile.TemporaryDirectory() as temporary:
         home = (options.folder or Path(temporary)).resolve()

@@ -23,8 +23,10 @@ MEANS = {ONE: 4.0, TWO: 2.0, QUANTIZED: 0.5, SLOWER: 0.9}
 class Screen:
     """A screen whose times are what is believed, or others, and that says what was built and read."""
 
-    def __init__(self, sure: bool, means: Mapping[Candidate, float] = MEANS, **took: float) -> None:
-        self.sure, self.means, self.took = sure, means, took
+    def __init__(
+        self, sure: bool, means: Mapping[Candidate, float] = MEANS, took: Mapping[Candidate, float] | None = None
+    ) -> None:
+        self.sure, self.means, self.took = sure, means, {**means, **(took or {})}
         self.built: list[str] = []
         self.read: list[str] = []
         self.board = Board()
@@ -34,7 +36,7 @@ class Screen:
         twins = {one: [one.id] for one in self.means}
         guide = Guide(belief(dict(self.means)), twins, Asked(speed_only=True), self.judge if judged else None)
         for variant in guide.turns(self.board, self.file_of):
-            guide.learn(variant.candidate, self.took.get(variant.id, self.means[variant.candidate]))
+            guide.learn(variant.candidate, self.took[variant.candidate])
 
     def file_of(self, one: Candidate, ids: list[str]) -> Variant:
         self.built.append(one.id)
@@ -62,14 +64,14 @@ def test_until_one_is_sure_every_file_has_its_turn(judged: bool) -> None:
 
 
 def test_answers_of_a_file_that_is_slower_than_the_model_as_it_is_are_not_read() -> None:
-    screen = Screen(sure=True, **{QUANTIZED.id: 2.1})
+    screen = Screen(sure=True, took={QUANTIZED: 2.1})
     screen.run()
     assert screen.built == [TWO.id, QUANTIZED.id, SLOWER.id]
     assert screen.read == [SLOWER.id]
 
 
 def test_answers_of_a_file_that_is_slower_than_one_that_is_sure_are_not_read() -> None:
-    screen = Screen(sure=True, means={**MEANS, SLOWER: 0.51}, **{SLOWER.id: 0.6})
+    screen = Screen(sure=True, means={**MEANS, SLOWER: 0.51}, took={SLOWER: 0.6})
     screen.run()
     assert screen.built == [TWO.id, QUANTIZED.id, SLOWER.id]
     assert screen.read == [QUANTIZED.id]

@@ -42,12 +42,7 @@ def fuse_attention(model: ModelProto, threads: int) -> ModelProto:
         return model
     common.RemoveUnusedNodesPass()(graph)  # or else what no longer counts would still read the heads
     _join_heads_at_once(graph)
-    for tidy in (
-        common.IdentityEliminationPass(),
-        common.RemoveUnusedNodesPass(),
-        common.RemoveUnusedFunctionsPass(),
-        common.RemoveUnusedOpsetsPass(),
-    ):
+    for tidy in (common.IdentityEliminationPass(), common.RemoveUnusedNodesPass(), common.RemoveUnusedOpsetsPass()):
         tidy(graph)
     return onnx_ir.to_proto(graph)
 
