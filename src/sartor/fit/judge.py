@@ -244,15 +244,28 @@ def confirm(
     return Confirmed(None, alpha, tuple(failed))
 
 
-def with_fallback(order: Sequence[str], reliable: Mapping[str, float], exempt: Collection[str]) -> list[str]:
+def with_fallback(
+    order: Sequence[str],
+    reliable: Mapping[str, float],
+    exempt: Collection[str],
+    akin: Collection[str] = (),
+    spare: Sequence[str] = (),
+) -> list[str]:
     """The best of `order`, the most reliable of the others, and one that needs no test, where there is one.
 
-    The second is left out where it would be no better than the one that needs no test.
+    The second is left out where it would be no better than the one that needs no test. So are those that are `akin` to
+    the best, which fail for its reason, where a test can go to another: of `order`, or a `spare` one.
+
+    >>> reliable = {"a": 1.0, "b": 2.0, "c": 1.0}
+    >>> with_fallback("abc", reliable, ()), with_fallback("abc", reliable, (), akin="b")
+    (['a', 'b'], ['a', 'c'])
+    >>> with_fallback("ab0", reliable, "0", akin="b"), with_fallback("ab0", reliable, "0", akin="b", spare="d")
+    (['a', 'b', '0'], ['a', '0'])
     """
-    others = list(order[1:])
-    untested = next((place for place, name in enumerate(others) if name in exempt), len(others))
-    tested = sorted(others[:untested], key=lambda name: -reliable[name])
-    return [*order[:1], *tested[:1], *others[untested : untested + 1]]
+    untested = next((place for place, name in enumerate(order) if place and name in exempt), len(order))
+    tested = sorted(order[1:untested], key=lambda name: -reliable[name])
+    others = [name for name in tested if name not in akin]
+    return [*order[:1], *(others if others or spare else tested)[:1], *order[untested : untested + 1]]
 
 
 def will_do_as_fallback(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> bool:

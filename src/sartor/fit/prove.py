@@ -10,27 +10,14 @@ from sartor.bundle.manifest import file_hash
 from sartor.bundle.values import LimitResult, Verdict
 from sartor.figures import Figure
 from sartor.fit.board import Standing
+from sartor.fit.confirming import entry, finalists_of, inside, may_do, prefer_zero, with_tests
 from sartor.fit.constant import no_better_than_constant
 from sartor.fit.finals import Finals, holds, objective, rank, time_finalists
-from sartor.fit.judge import (
-    LONG_SHOT,
-    TESTS,
-    Confirmed,
-    ErrorShares,
-    Finalist,
-    chance,
-    confirm,
-    error_shares,
-    reliability,
-    safety,
-    will_do_as_fallback,
-    with_fallback,
-    with_spare,
-)
-from sartor.fit.racing import proving_of, read_split
+from sartor.fit.judge import Confirmed, ErrorShares, confirm, error_shares
+from sartor.fit.racing import read_split
 from sartor.fit.relaxed import relaxed
 from sartor.fit.screening import feed_for
-from sartor.fit.search import Search, screened_objective, zeros_of
+from sartor.fit.search import Search, zeros_of
 from sartor.fit.settings import settle_settings
 from sartor.fit.wording import met_sentence, not_met_sentence, relaxed_sentences, useless_sentence
 from sartor.measure.memory import peak_memory
@@ -38,7 +25,6 @@ from sartor.measure.quality_bounds import Outputs, limit_bounds, metric_bounds
 from sartor.measure.quantiles import mean_bounds_of_launches
 from sartor.need import Limit
 
-_FASTEST = 2  # finalists by the objective; one more stands for safety
 _MEMORY_LAUNCHES = 3
 
 
@@ -72,7 +58,7 @@ def prove(search: Search) -> Proof | None:
         CandidateError: a finalist that ran before does not run any more.
     """
     run, board = search.run, search.board
-    pool = _finalists(search)
+    pool = finalists_of(search)
     if not pool:
         return None
     sources = {s.candidate.model: search.sources[s.candidate.model] for s in pool}
@@ -94,65 +80,6 @@ def prove(search: Search) -> Proof | None:
         board.update(standing.id, **changes, **({"status": "finalist"} if standing.alive else {}))
     memory = _memory(search, everyone)
     return _decide(search, [board[s.id] for s in everyone], finals, memory)
-
-
-def _finalists(search: Search) -> list[Standing]:
-    """Fastest first by the screen, and another to fall back on; without hope, the best so far.
-
-    Beside the baseline, which is among the finalists anyway.
-    """
-    run = search.run
-    passed = [s for s in search.board.alive() if s.variant is not None and s.seen is not None]
-    hopeful = sorted((s for s in passed if s.likely), key=lambda s: screened_objective(run, s))
-    spare = _worth_a_spare_test(search, passed, hopeful)
-    if hopeful:
-        fastest = hopeful[:_FASTEST]
-        others = [s for s in hopeful if not search.is_baseline(s) and s is not fastest[0]]
-        standby = max(others or hopeful, key=lambda s: _reliable(search, s, fastest[0]))
-        return [*fastest, *([] if any(s.id == standby.id for s in fastest) else [standby]), *spare]
-    if spare:
-        return spare
-    # A race may have dropped them all: the best of them is still what the bundle holds, marked as not met.
-    raced = passed or [s for s in search.board.all() if s.variant is not None and s.seen is not None]
-    return sorted(raced, key=lambda s: _safety(search, s), reverse=True)[:_FASTEST]
-
-
-def _worth_a_spare_test(search: Search, passed: Sequence[Standing], hopeful: Sequence[Standing]) -> list[Standing]:
-    """The best of those that confirm may prove, for the tests that the hopeful leave over.
-
-    Where they leave none, one that is better than all of them.
-    """
-    tests = TESTS - sum(bool(_entry(search, s).tested) for s in hopeful)
-    bars = [s for s in hopeful if tests <= 0 or not _entry(search, s).tested]
-    best = min((screened_objective(search.run, s) for s in bars), default=float("inf"))
-    # The cheap question first: some metrics are evaluated a thousand times for their bounds.
-    found = [s for s in passed if screened_objective(search.run, s) < best and _may_do(search, s)]
-    return sorted(found, key=lambda s: screened_objective(search.run, s))[: max(tests, 1)]
-
-
-def _may_do(search: Search, standing: Standing) -> bool:
-    """Whether a candidate that is not hopeful has a chance that is worth a test."""
-    if standing.likely or standing.status == "rejected" or standing.seen is None:
-        return False
-    run, limits = search.run, _entry(search, standing).tested
-    return chance(limits, standing.seen, proving_of(run), run.base, run.need.seed) >= LONG_SHOT
-
-
-def _safety(search: Search, standing: Standing) -> float:
-    """How far inside its limits."""
-    assert standing.seen is not None
-    run = search.run
-    return safety(_entry(search, standing).tested, standing.seen, run.base, run.need.seed)
-
-
-def _reliable(search: Search, standing: Standing, first: Standing) -> float:
-    """How well a candidate stands in where the first fails: the same network in another form fails for its reason."""
-    mine, other = (one.candidate.recipe.reshaping for one in (standing, first))
-    if mine == other and mine.steps and standing.candidate.model == first.candidate.model:
-        return _safety(search, standing)
-    assert standing.seen is not None
-    run = search.run
-    return reliability(_entry(search, standing).tested, standing.seen, proving_of(run), run.base, run.need.seed)
 
 
 def _memory(search: Search, standings: Sequence[Standing]) -> dict[str, Figure]:
@@ -181,13 +108,13 @@ def _decide(search: Search, everyone: Sequence[Standing], finals: Finals, memory
     hopeful = [s for s in allowed if s.likely]
     order = rank(run, hopeful, finals)
     if run.need.minimise in ("latency", "throughput"):
-        order = _prefer_zero(order, finals)
-    finalists = _with_tests(search, order, [s for s in allowed if _may_do(search, s)], finals)
+        order = prefer_zero(order, finals)
+    finalists = with_tests(search, order, [s for s in allowed if may_do(search, s)], finals)
     if not finalists:
         chosen = _best_so_far(search, everyone, finals, memory)
         return _conclude(search, chosen, finals, memory, _Opened(None, 1.0 - run.need.confidence, False))
     confirmed, opening, shares = _confirm(search, finalists)
-    winner = confirmed.winner or max(finalists, key=lambda s: _safety(search, s)).id
+    winner = confirmed.winner or max(finalists, key=lambda s: inside(search, s)).id
     alpha = shares.first if winner == finalists[0].id else shares.fallback
     chosen = next(s for s in finalists if s.id == winner)
     return _conclude(search, chosen, finals, memory, _Opened(opening, alpha, confirmed.winner is not None))
@@ -202,58 +129,9 @@ class _Opened:
     passed: bool
 
 
-def _prefer_zero(order: list[Standing], finals: Finals) -> list[Standing]:
-    """Never slower: the best goes first only if it is proved faster than candidate zero, else zero does."""
-    if not order or order[0].id == finals.zeros[order[0].candidate.model]:
-        return order
-    zero = [s for s in order if s.id == finals.zeros[order[0].candidate.model]]
-    return [*zero, *order] if zero and finals.timed[order[0].id].speedup.low <= 1.0 else order
-
-
-def _with_tests(
-    search: Search, order: Sequence[Standing], others: Sequence[Standing], finals: Finals
-) -> list[Standing]:
-    """What is tested, and what stands behind it: see `with_fallback` and `with_spare`."""
-    by_id = {s.id: s for s in [*order, *others]}
-    exempt = {s.id for s in order if not _entry(search, s).tested}
-    reliable = {s.id: _reliable(search, s, order[0]) for s in order if s.id not in exempt}
-    finalists = with_fallback([s.id for s in order], reliable, exempt)
-    untested = [by_id[name] for name in finalists if name in exempt]
-    spare = [s.id for s in rank(search.run, others, finals) if all(_better(search, s, one, finals) for one in untested)]
-    ahead = bool(spare and finalists) and _goes_ahead(search, by_id[spare[0]], by_id[finalists[0]], finals)
-    return [by_id[name] for name in with_spare(finalists, spare, exempt, ahead=ahead)]
-
-
-def _goes_ahead(search: Search, spare: Standing, first: Standing, finals: Finals) -> bool:
-    """Whether nothing much is lost by trying this one first: it does more, and the other will do as a fallback too."""
-    run, limits, proving = search.run, _entry(search, first).tested, proving_of(search.run)
-    if not limits or first.seen is None or not _better(search, spare, first, finals):
-        return False
-    return will_do_as_fallback(limits, first.seen, proving, run.base, run.need.seed)
-
-
-def _better(search: Search, standing: Standing, other: Standing, finals: Finals) -> bool:
-    """Whether a candidate does more of what the Need asks for, beyond what cannot be told apart where that is speed."""
-    run = search.run
-    if run.need.minimise in ("size", "memory"):
-        mine, its = (objective(run, s, finals.timed[s.id].figures) for s in (standing, other))
-        return mine < its
-    if other.id == finals.zeros.get(standing.candidate.model):
-        return finals.timed[standing.id].speedup.low > 1.0
-    mine, its = (finals.timed[s.id].figures["latency_p50"].value for s in (standing, other))
-    return mine * (1 + finals.resolution) < its
-
-
-def _entry(search: Search, standing: Standing) -> Finalist:
-    """A finalist with the limits that it is tested for: of the baseline only those that do not compare with it."""
-    baseline = search.is_baseline(standing)
-    limits = tuple(limit for limit in search.run.quality_limits if not (limit.compares and baseline))
-    return Finalist(standing.id, limits)
-
-
 def _confirm(search: Search, finalists: Sequence[Standing]) -> tuple[Confirmed, int | None, ErrorShares]:
     run = search.run
-    entries = [_entry(search, s) for s in finalists]
+    entries = [entry(search, s) for s in finalists]
     opening = None
     if any(entry.tested for entry in entries):
         run.watch.phase("confirm on untouched rows", len(entries))
