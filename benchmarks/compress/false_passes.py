@@ -101,7 +101,7 @@ def _up_to(seen: Outputs, start: int, stop: int) -> Outputs:
 def ends_met(limit: Limit, select: Mapping[str, Outputs], final: Mapping[str, Outputs], order: Sequence[str]) -> bool:
     """The judging of one fit, on stored answers; candidates come fastest first."""
     base, shares = Path.cwd(), error_shares(CONFIDENCE, 0)
-    proving = Proving(len(next(iter(final.values())).labels), shares.first)
+    proving = Proving(len(next(iter(final.values())).labels), shares.first, may_gain=False)
     hopeful, spare, sure, reliable = [], [], set(), {}
     for name in order:
         everything = select[name]

@@ -140,6 +140,22 @@ def test_the_chance_of_being_proved_is_about_what_comes_true() -> None:
     assert shares[0] < 0.1 < shares[1] < 0.5 < shares[2]
 
 
+def test_a_gain_that_only_luck_explains_is_not_expected_of_confirm() -> None:
+    limit = parse_limit("accuracy_drop", "<= 1.5 pt", TASK)
+    baseline = np.arange(600) >= 60
+
+    def moved(lost: int, gained: int) -> Outputs:
+        return seen(((np.arange(600) >= 60) & (np.arange(600) < 600 - lost)) | (np.arange(600) < gained), baseline)
+
+    trained, stored = Proving(600, 0.04), Proving(600, 0.04, may_gain=False)
+    lucky, worse = moved(lost=5, gained=20), moved(lost=15, gained=5)
+    assert likely((limit,), lucky, trained, BASE)
+    assert not likely((limit,), lucky, stored, BASE)
+    assert LONG_SHOT < chance((limit,), lucky, stored, BASE) < chance((limit,), lucky, trained, BASE)
+    one, other = (chance((limit,), worse, proving, BASE) for proving in (trained, stored))
+    assert one == other, "what lost is expected to lose as much"
+
+
 def test_the_chance_of_what_changes_no_answer_is_certain() -> None:
     limit = parse_limit("accuracy_drop", "<= 2 pt", TASK)
     right = np.ones(300, bool)

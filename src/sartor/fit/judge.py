@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -76,10 +76,20 @@ def _is_plain_drop(limit: Limit) -> bool:
 
 @dataclass(frozen=True)
 class Proving:
-    """What confirm will ask of a candidate: so many rows, tested at this error."""
+    """What confirm will ask of a candidate: so many rows, tested at this error.
+
+    Attributes:
+        may_gain: whether it may be better than the baseline but by luck. What was never trained again is not: a
+            gain that select shows of it is not expected of confirm. Of several that are read, luck takes the best.
+    """
 
     rows: int
     alpha: float
+    may_gain: bool = True
+
+    def expects(self, limit: Limit, value: float) -> float:
+        """What to expect of confirm, where select shows a value."""
+        return max(0.0, value) if limit.is_drop and not self.may_gain else value
 
 
 def looks(rows: int) -> list[int]:
@@ -159,13 +169,13 @@ def _outlook(limit: Limit, seen: Outputs, proving: Proving, doubt: float, base: 
     strict, hoped = (limit_bounds(limit, seen, level, base, seed) for level in (proving.alpha, doubt))
     confirm = (len(seen.labels) / proving.rows) ** 0.5 * _margin(limit, strict)
     direction, friendly = (1.0, hoped.low) if limit.op == "<=" else (-1.0, hoped.high)
-    expected = strict.value + direction * math.hypot(_margin(limit, hoped), confirm)
+    expected = proving.expects(limit, strict.value) + direction * math.hypot(_margin(limit, hoped), confirm)
     return _Outlook(expected, friendly + direction * confirm)
 
 
 def room_needed(limit: Limit, seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> float:
     """How far inside a limit the value of one like this candidate must lie for confirm to probably prove it."""
-    value = limit_bounds(limit, seen, HOPEFUL, base, seed).value
+    value = proving.expects(limit, limit_bounds(limit, seen, HOPEFUL, base, seed).value)
     return abs(_outlook(limit, seen, proving, HOPEFUL, base, seed).expected - value)
 
 
@@ -185,7 +195,7 @@ def _chance(limit: Limit, seen: Outputs, proving: Proving, base: Path, seed: int
     """Of a bound within the limit, where select and confirm scatter normally and independently about the truth."""
     strict, hoped = (limit_bounds(limit, seen, level, base, seed) for level in (proving.alpha, HOPEFUL))
     fewer = (len(seen.labels) / proving.rows) ** 0.5
-    inside = (limit.value - strict.value) * (1.0 if limit.op == "<=" else -1.0)
+    inside = (limit.value - proving.expects(limit, strict.value)) * (1.0 if limit.op == "<=" else -1.0)
     room = inside - fewer * _margin(limit, strict)
     scatter = _margin(limit, hoped) / NormalDist().inv_cdf(1.0 - HOPEFUL)
     return NormalDist().cdf(room / max(math.hypot(scatter, fewer * scatter), _LEAST_SCATTER))
@@ -270,7 +280,7 @@ def with_fallback(
 
 def will_do_as_fallback(limits: Sequence[Limit], seen: Outputs, proving: Proving, base: Path, seed: int = 0) -> bool:
     """Whether confirm will probably prove the limits with the error of a fallback, `proving` being a finalist's."""
-    as_fallback = Proving(proving.rows, proving.alpha * (1.0 - FIRST_SHARE) / FIRST_SHARE)
+    as_fallback = replace(proving, alpha=proving.alpha * (1.0 - FIRST_SHARE) / FIRST_SHARE)
     return likely(limits, seen, as_fallback, base, seed=seed)
 
 

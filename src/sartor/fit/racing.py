@@ -22,6 +22,7 @@ from sartor.fit.trials import Trial
 from sartor.measure.quality import OutputsReader
 from sartor.measure.quality_bounds import Outputs, metric_bounds
 from sartor.need import Limit
+from sartor.plan.candidates import Candidate
 from sartor.runtime.base import Array
 
 
@@ -64,7 +65,7 @@ def _race_once(
     folder = run.work / "outputs"
     folder.mkdir(exist_ok=True)
     against = hashlib.blake2b(baseline.tobytes(), digest_size=8).hexdigest() if baseline is not None else ""
-    proving = None if run.exhaustive else proving_of(run)
+    proving = None if run.exhaustive else proving_of(run, variant.candidate)
     parts = {
         **quality_key(run, source, variant),
         "limits": [str(limit) for limit in limits],
@@ -133,17 +134,18 @@ def _settle(
 
 
 def _weigh(run: Run, board: Board, candidate_id: str, seen: Outputs, limits: tuple[Limit, ...]) -> None:
-    proving = proving_of(run)
+    proving = proving_of(run, board[candidate_id].candidate)
     hopeful = likely(limits, seen, proving, run.base, seed=run.need.seed)
     safe = hopeful and likely(limits, seen, proving, run.base, SAFE, run.need.seed)
     why = "" if hopeful else "select says that confirm would probably not prove its quality"
     board.update(candidate_id, status="passed", likely=hopeful, safe=safe, why=why)
 
 
-def proving_of(run: Run) -> Proving:
-    """What confirm asks of the first that it tests."""
+def proving_of(run: Run, candidate: Candidate) -> Proving:
+    """What confirm asks of a candidate if it is the first that is tested."""
     openings = run.trials.openings_of_others(run.data.splits.hashes["confirm"], run.need.identity())
-    return Proving(len(run.data.rows("confirm")), error_shares(run.need.confidence, openings).first)
+    trained = len(run.need.model) > 1 or any(step.name == "recover" for step in candidate.recipe.steps)
+    return Proving(len(run.data.rows("confirm")), error_shares(run.need.confidence, openings).first, trained)
 
 
 class Read(NamedTuple):

@@ -78,11 +78,11 @@ def provable_share(search: Search) -> float | None:
     it. None where none was read far enough.
     """
     run = search.run
-    proving = proving_of(run)
     shares = []
     for standing in search.board.all():
         seen = standing.seen
         if standing.status == "passed" and seen is not None and standing.candidate.recipe.reshaping.steps:
+            proving = proving_of(run, standing.candidate)
             rooms = [
                 room_needed(limit, seen, proving, run.base, run.need.seed) / _from_plain(search, limit, limit.value)
                 for limit in run.quality_limits
