@@ -125,6 +125,19 @@ def test_a_belief_is_what_the_calibration_predicts() -> None:
     assert figure.source == "calibrated"
 
 
+def test_one_scale_a_matrix_may_be_faster_than_one_a_column() -> None:
+    fine, coarse = (
+        candidate(recipe=Recipe((CompressionStep("int8-dynamic", settings),)))
+        for settings in ((), (("scales", "tensor"),))
+    )
+    known = learnt()
+    named = tuple(replace(one, arithmetic="int8-dynamic") for one in known.efficiencies)
+    believed = believe(replace(known, efficiencies=named), network(np.random.default_rng(4)), [fine, coarse])
+    assert believed.expected(coarse) < believed.expected(fine)
+    assert 0.5 < believed.chance_faster(coarse, fine, CLOSE) < 0.9
+    assert believed.chance_faster(fine, coarse, CLOSE) > WORTH
+
+
 def test_a_shape_that_a_screen_could_not_tell_from_another_is_left_to_the_finals() -> None:
     free = Candidate("net", Recipe(), "onnxruntime", Settings(threads=1))
     believed = believe(learnt(), network(np.random.default_rng(4)), [ONE, free])
