@@ -36,8 +36,10 @@ def known_to_workers() -> Iterator[None]:
     with patch.object(sys, "path", [str(WORKER), *sys.path]):
         importlib.import_module("inductor_runtime").register()
     with patch.dict(os.environ, {"PYTHONPATH": os.pathsep.join(paths)}):
-        yield
-    del RUNTIMES[RUNTIME]
+        try:
+            yield
+        finally:
+            del RUNTIMES[RUNTIME]
 
 
 def build(source: Path, calibration: Prepared, folder: Path) -> Path:

@@ -26,7 +26,7 @@ Seconds = NDArray[np.float64]
 _MODULE = "sartor.measure.worker"
 _LOAD_LIMIT = 60.0  # seconds to load and warm before a candidate counts as hanging
 _START_BYTES = 110e6  # resident with a runtime loaded, as seen with OpenVINO 2026.4 on Linux
-_LEAST_CALLS = {False: 3, True: 8}  # of a screen's round: where rows vary, a few are not like the rest
+_LEAST_CALLS, _LEAST_VARYING = 3, 8  # of a screen's round: where rows vary, a few are not like the rest
 _MOST_TRIES = 3  # of one round on a noisy machine
 
 
@@ -163,7 +163,7 @@ def _screen_one(
     began = time.perf_counter()
     call = load(worker, variant, "candidate", 0.2)
     start_seconds = time.perf_counter() - began
-    least = _LEAST_CALLS[varies]
+    least = _LEAST_VARYING if varies else _LEAST_CALLS
     calls = int(np.clip(round_seconds / call, least, 60))
     reference_calls = int(np.clip(round_seconds / anchor, least, 60))
     if varies:  # the same rows for both, or a long sentence here would be held against a short one there
