@@ -1,6 +1,6 @@
 """Attention in one operator of ONNX Runtime: what it saves, network by network.
 
-Networks with random weights, each as it was exported and with its attention in one operator whatever its heads, in f32
+Networks with random weights, each as it was exported and with its attention in one operator, in f32
 and in dynamic int8, timed on all cores in the same launch groups. Nothing is to be reached; told are the operators
 before and after, by how much answers in f32 differ, and the time with its interval.
 
@@ -44,10 +44,10 @@ ROWS = 8
 def files_of(name: str, folder: Path, rows: Prepared) -> dict[str, tuple[Path, Path]]:
     """As exported and fused, in f32 and in int8."""
     source = export(ARCHITECTURES[name], folder / "plain.onnx")
-    onnx.save(fuse_attention(onnx.load(source.path), threads=1), folder / "fused.onnx")
+    onnx.save(fuse_attention(onnx.load(source.path)), folder / "fused.onnx")
     recipe = Recipe((CompressionStep("int8-dynamic"),))
     int8 = []
-    for how in (lambda model, threads: model, lambda model, threads: fuse_attention(model, 1)):
+    for how in (lambda model: model, fuse_attention):
         with patch.object(onnxruntime_int8, "fuse_attention", how):
             int8.append(build(recipe, source, "onnxruntime", rows, folder / f"int8-{len(int8)}").path)
     return {"f32": (source.path, folder / "fused.onnx"), "int8 dynamic": (int8[0], int8[1])}

@@ -1,4 +1,4 @@
-"""Attention in one operator: the same answers, in fewer operators, and not where threads would wait."""
+"""Attention in one operator: the same answers, in fewer operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from sartor.compress.attention import fuse_attention
 from sartor.compress.build import build
 from sartor.compress.onnx_file import write_whole
-from sartor.machine.device import this_machine
 from sartor.model.values import ExportedModel, Signature, TensorSpec
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import open_runtime
@@ -24,15 +23,14 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor, nn
 
-WIDTH, WORDS, LAYERS = 24, 50, 2
+WIDTH, WORDS, LAYERS, HEADS = 24, 50, 2, 3
 
 
 class Block(nn.Module):
     """Two layers of attention with a mask, as PyTorch exports it."""
 
-    def __init__(self, heads: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.heads = heads
         self.embedding = nn.Embedding(WORDS, WIDTH)
         self.products = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(4 * LAYERS))
         self.head = nn.Linear(WIDTH, 3)
@@ -44,21 +42,21 @@ class Block(nn.Module):
         products = list(self.products)
         for first in range(0, 4 * LAYERS, 4):
             *read, out = products[first : first + 4]
-            query, key, value = (one(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for one in read)
+            query, key, value = (one(x).unflatten(2, (HEADS, -1)).transpose(1, 2) for one in read)
             heard = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=shown)
             x = x + out(heard.transpose(1, 2).flatten(2))
         return torch.softmax(self.head(x.mean(1)), -1)
 
 
-@pytest.fixture(scope="module", params=[4, 3])
-def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, ExportedModel]:
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     torch.manual_seed(0)
     example = torch.zeros((2, 7), dtype=torch.long), torch.ones((2, 7), dtype=torch.long)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.onnx.export(
-            Block(request.param).eval(),
+            Block().eval(),
             example,
             dynamo=True,
             verbose=False,
@@ -70,7 +68,7 @@ def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("attention") / "model.onnx"
     exported.save(path)
     inputs = tuple(TensorSpec(name, "int64", ("batch", "length")) for name in ("ids", "mask"))
-    return request.param, ExportedModel(path, Signature(inputs, (TensorSpec("scores", "float32", ("batch", 3)),)), 0)
+    return ExportedModel(path, Signature(inputs, (TensorSpec("scores", "float32", ("batch", 3)),)), 0)
 
 
 def rows(count: int, length: int) -> dict[str, Array]:
@@ -83,10 +81,9 @@ def operators(model: onnx.ModelProto) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
 
 
-def test_the_answers_stay_and_most_operators_go(network: tuple[int, ExportedModel], tmp_path: Path) -> None:
-    _, source = network
-    before = onnx.load(source.path)
-    fused = fuse_attention(before, threads=1)
+def test_the_answers_stay_and_most_operators_go(network: ExportedModel, tmp_path: Path) -> None:
+    before = onnx.load(network.path)
+    fused = fuse_attention(before)
     onnx.checker.check_model(fused)
     assert operators(fused)["MultiHeadAttention"] == LAYERS
     assert operators(before)["Softmax"] == 3
@@ -94,37 +91,27 @@ def test_the_answers_stay_and_most_operators_go(network: tuple[int, ExportedMode
     assert operators(fused)["Transpose"] == operators(fused)["Reshape"] == 0, "keys and values go in as they are"
     sessions = [
         open_runtime("onnxruntime").load(path, Settings())
-        for path in (source.path, write_whole(fused, tmp_path / "fused.onnx"))
+        for path in (network.path, write_whole(fused, tmp_path / "fused.onnx"))
     ]
     for count, length in ((1, 1), (1, 9), (3, 5)):
         expected, got = (session.run(rows(count, length))[0].copy() for session in sessions)
         np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def test_heads_that_threads_cannot_share_are_left_as_they_are(network: tuple[int, ExportedModel]) -> None:
-    heads, source = network
-    before = onnx.load(source.path)
-    assert (fuse_attention(before, threads=2) is before) == (heads == 3), "of three, one waits for another"
-
-
 def test_a_network_without_attention_is_left_as_it_is() -> None:
     node = onnx.helper.make_node("Softmax", ["x"], ["y"])
     sides = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4]) for name in "xy"]
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "one", sides[:1], sides[1:]))
-    assert fuse_attention(model, threads=1) is model
+    assert fuse_attention(model) is model
 
 
 @pytest.mark.parametrize("step", [CompressionStep("int8-dynamic"), CompressionStep("int8-static")])
-def test_files_in_8_bits_have_it_in_one(
-    network: tuple[int, ExportedModel], step: CompressionStep, tmp_path: Path
-) -> None:
-    _, source = network
+def test_files_in_8_bits_have_it_in_one(network: ExportedModel, step: CompressionStep, tmp_path: Path) -> None:
     given = Prepared(rows(20, 6))
-    built = build(Recipe((step,)), source, "onnxruntime", given, tmp_path / "variant")
-    expected = operators(fuse_attention(onnx.load(source.path), this_machine().cores))["MultiHeadAttention"]
-    assert operators(onnx.load(built.path))["MultiHeadAttention"] == expected
+    built = build(Recipe((step,)), network, "onnxruntime", given, tmp_path / "variant")
+    assert operators(onnx.load(built.path))["MultiHeadAttention"] == LAYERS
     before, got = (
         open_runtime("onnxruntime").load(path, Settings()).run(given.arrays)[0].copy()
-        for path in (source.path, built.path)
+        for path in (network.path, built.path)
     )
     np.testing.assert_allclose(got, before, atol=0.05)

@@ -1,11 +1,7 @@
 """Attention in one operator of ONNX Runtime, in place of the twenty that exporters write it in.
 
 The patterns are onnxscript's. Products with weights are none of it, so that it does not matter to them whether those
-are in 8 bits by now. MiniLM-L6 on two threads (AVX2), the lengths of real sentences, in alternation: f32 7.34 ms and
-6.84 ms fused, dynamic int8 5.03 and 4.41, static int8 5.32 and 4.73.
-
-Each thread takes whole heads: ViT-tiny with three heads took 30.5 ms on two threads and 35.0 ms fused, on one thread
-39.8 and 38.7.
+are in 8 bits by now. What it saves: `benchmarks/compress/attention.py`.
 """
 
 from __future__ import annotations
@@ -17,15 +13,14 @@ from sartor.compress.onnx_file import looks_like_transformer
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_MOST_IDLE = 0.25  # of the threads' time, where heads do not go into them evenly
 _SPLIT = [0, 2, 1, 3]  # (rows, length, heads, head size) to (rows, heads, length, head size) and back
 
 
-def fuse_attention(model: ModelProto, threads: int) -> ModelProto:
+def fuse_attention(model: ModelProto) -> ModelProto:
     """The model with every attention in one operator.
 
     The numbers are those before but for rounding: sums are in another order. The model itself where not every attention
-    is of a known pattern, or where that many threads cannot share its heads.
+    is of a known pattern.
     """
     if not looks_like_transformer(model):
         return model
@@ -38,22 +33,13 @@ def fuse_attention(model: ModelProto, threads: int) -> ModelProto:
     common.ShapeInferencePass()(graph)
     # An intermediate operator that no runtime knows stands for each attention until it is one of ONNX Runtime's.
     found = fuse_sdpa(graph, apply_shape_inference=True)
-    if found == 0 or fuse_mha2(graph) < found or not all(_shared(heads, threads) for heads in _heads(graph)):
+    if found == 0 or fuse_mha2(graph) < found:
         return model
     common.RemoveUnusedNodesPass()(graph)  # or else what no longer counts would still read the heads
     _join_heads_at_once(graph)
     for tidy in (common.IdentityEliminationPass(), common.RemoveUnusedNodesPass(), common.RemoveUnusedOpsetsPass()):
         tidy(graph)
     return onnx_ir.to_proto(graph)
-
-
-def _heads(graph: Any) -> list[int]:
-    return [node.attributes["num_heads"].as_int() for node in graph.graph if node.op_type == "MultiHeadAttention"]
-
-
-def _shared(heads: int, threads: int) -> bool:
-    """Whether few threads wait while others do the last heads."""
-    return -(-heads // threads) * threads <= (1 + _MOST_IDLE) * heads
 
 
 def _join_heads_at_once(graph: Any) -> None:

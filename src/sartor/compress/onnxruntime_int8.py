@@ -243,6 +243,6 @@ def _finish(work: Work) -> StepResult:
         detail = f"nothing to quantize: {share:.1%} of the weights belong to operators with 8-bit kernels"
         raise CandidateError("unsupported", detail)
     with quiet():
-        write_whole(fuse_attention(model, work.machine.cores), main)
+        write_whole(fuse_attention(model), main)
     note = "" if work.machine.exact_int8 else "7-bit weights: this processor's 8-bit sums would saturate"
     return StepResult(main, changed=True, notes=tuple(filter(None, (f"{share:.0%} of the weights in 8 bits", note))))
