@@ -46,7 +46,7 @@ def files_of(name: str, folder: Path, rows: Prepared) -> dict[str, tuple[Path, P
     source = export(ARCHITECTURES[name], folder / "plain.onnx")
     onnx.save(fuse_attention(onnx.load(source.path)), folder / "fused.onnx")
     recipe = Recipe((CompressionStep("int8-dynamic"),))
-    int8 = []
+    int8: list[Path] = []
     for how in (lambda model: model, fuse_attention):
         with patch.object(onnxruntime_int8, "fuse_attention", how):
             int8.append(build(recipe, source, "onnxruntime", rows, folder / f"int8-{len(int8)}").path)
