@@ -49,12 +49,19 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     return write_chain(tmp_path_factory.mktemp("chain"), depth=4, outlier=1.0)
 
 
-@pytest.mark.parametrize(
-    ("recipe", "runtime"),
-    [("prune+recover+int8-static-minmax", "onnxruntime"), ("low-rank + recover", "openvino")],
+# With int8 instructions the narrowest of so small a network takes more than half of its time, the share by default.
+PRUNED = Recipe(
+    (
+        CompressionStep("prune", (("time", 0.7),)),
+        CompressionStep("recover"),
+        CompressionStep("int8-static", (("calibration", "minmax"),)),
+    )
 )
+
+
+@pytest.mark.parametrize(("recipe", "runtime"), [(PRUNED, "onnxruntime"), ("low-rank + recover", "openvino")])
 def test_steps_that_give_another_network_come_before_the_one_that_stores_it(
-    recipe: str, runtime: str, chain: ExportedModel, tmp_path: Path
+    recipe: str | Recipe, runtime: str, chain: ExportedModel, tmp_path: Path
 ) -> None:
     x = rows(200)
     labels = np.arange(len(x)) % CLASSES
@@ -68,7 +75,7 @@ def test_steps_that_give_another_network_come_before_the_one_that_stores_it(
     assert "4 epochs" in built.notes[1]
     unseen = rows(200, seed=3)
     given = open_runtime(runtime).load(built.path, Settings()).run({"x": unseen})[0]
-    # How much is cut to reach half of the time follows from times, and a loud machine has others.
+    # How much is cut to reach a share of the time follows from times, and a loud machine has others.
     assert np.mean(given.argmax(axis=1) == np.arange(len(unseen)) % CLASSES) > 0.7
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
