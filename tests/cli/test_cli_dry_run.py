@@ -37,6 +37,10 @@ def test_digits(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "Limits: accuracy >= 0.95, accuracy_drop <= 2 pt, latency_p99 <= 2 ms" in ended.out
     assert re.search(r"Candidates: \d+ \(mlp, cnn\)", ended.out)
     assert "Time: at most 2 min" in ended.out
+    assert re.search(
+        r"A full search builds \d+ files and times \d+ candidates, [\d.]+ (s|min) to [\d.]+ (s|min)", ended.out
+    )
+    assert "then 30 smaller networks" in ended.out
     assert snapshot(tmp_path) == before
 
 
@@ -59,6 +63,19 @@ def test_without_training_nothing_goes_to_train(call: Call, tmp_path: Path) -> N
     found = json.loads(call("fit", write_all(tmp_path), "-o", tmp_path / "out", "--dry-run", "--json").out)
     assert found["splits"]["rows"] == {"train": 0, "calibrate": 50, "select": 200, "confirm": 200}
     assert "nothing is trained" in found["time"]
+
+
+def test_what_counts_bytes_is_offered_where_bytes_are_limited_and_fusing_where_there_is_attention(
+    call: Call, tmp_path: Path
+) -> None:
+    def steps(**changed: object) -> set[str]:
+        need = write_need(tmp_path, **{**DIGITS, **changed})
+        found = json.loads(call("fit", need, "-o", tmp_path / "out", "--dry-run", "--json").out)
+        return {step["name"] for candidate in found["candidates"] for step in candidate["recipe"]["steps"]}
+
+    assert not steps() & {"int8-weights", "int4-weights", "fused"}
+    assert steps(require={"size": "<= 1 MB"}) >= {"int8-weights", "int4-weights"}
+    assert "fused" in steps(model="zoo:vit")
 
 
 def test_a_constant_batch_leaves_fixed_candidates(call: Call, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 import sartor
 from sartor.compress.build import build
+from sartor.compress.onnx_file import read_whole
 from sartor.errors import CandidateError, DataError, InputError, ModelError, OutputError
 from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep, Recipe
@@ -106,6 +108,17 @@ def test_parts_of_an_order_that_none_is_are_refused(network: ExportedModel, tmp_
     ):
         with pytest.raises(InputError, match=said):
             sartor.compress(network.path, Recipe((CompressionStep("prune", settings),)), rows(4), tmp_path / "out")
+    for step, said in (
+        (CompressionStep("int8-static", (("calibraton", "minmax"),)), "int8-static with `calibraton`.*`calibration`"),
+        (CompressionStep("int8-dynamic", (("scales", "tensr"),)), "int8-dynamic with `scales: tensr`.*channel, tensor"),
+        (CompressionStep("fp16-weights", (("group", 3),)), "fp16-weights with `group`.*no setting"),
+        (CompressionStep("zeros", (("pattern", "4:2"),)), "zeros in the pattern 4:2.*2:4"),
+        (CompressionStep("zeros", (("share", 1.0),)), "zeros in a share of 1.0"),
+        (CompressionStep("zeros", (("share", 0.5), ("pattern", "2:4"))), "zeros with a share and a pattern"),
+    ):
+        with pytest.raises(InputError) as caught:
+            sartor.compress(network.path, Recipe((step,)), rows(4), tmp_path / "out")
+        assert re.search(said, str(caught.value), re.DOTALL)
     for labels, said in (([0, 1, 2, 10], "labels 0 to 10"), ([0.0, 0.5, 1.0, 1.0], r"labels 0\.0 to 1\.0")):
         with pytest.raises(DataError, match=said):
             sartor.compress(network.path, "recover", rows(4), tmp_path / "out", labels=labels)
@@ -172,3 +185,45 @@ def test_recipes_with_other_layers_have_other_names() -> None:
     assert Recipe.from_dict(recipe("a", "b").as_dict()) == recipe("a", "b")
     assert "keeps" not in recipe().as_dict()["steps"][0], "trials of before still count"
     assert recipe("a").complexity > recipe().complexity
+
+
+def test_zeros_are_a_step_that_says_what_they_gain(network: ExportedModel, tmp_path: Path) -> None:
+    recipe = Recipe((CompressionStep("zeros", (("pattern", "2:4"),)),))
+    built = sartor.compress(network.path, recipe, rows(4), tmp_path / "out")
+    assert built.changed
+    assert re.search(
+        r"50% of the weights of its layers are 0, zipped .* -> .*; no runtime here is faster", built.notes[0]
+    )
+    half = sartor.compress(network.path, "zeros+int8-static-minmax", rows(24), tmp_path / "half")
+    assert "50% of the weights" in half.notes[0]
+
+
+def test_weights_and_activations_as_one_asks_for(network: ExportedModel, tmp_path: Path) -> None:
+    def answers(*settings: tuple[str, str]) -> np.ndarray:
+        recipe = Recipe((CompressionStep("int8-static", (("calibration", "minmax"), *settings)),))
+        built = sartor.compress(network.path, recipe, rows(24), tmp_path / recipe.slug)
+        kinds[settings] = _kinds(built.path)
+        return open_runtime("onnxruntime").load(built.path, Settings()).run({"x": rows(50, seed=3)})[0].copy()
+
+    kinds: dict[tuple[tuple[str, str], ...], set[tuple[str, bool]]] = {}
+    usual, signed, coarse = answers(), answers(("activations", "symmetric")), answers(("scales", "tensor"))
+    assert np.mean(usual.argmax(1) == signed.argmax(1)) > 0.9
+    assert np.mean(usual.argmax(1) == coarse.argmax(1)) > 0.8
+    assert kinds[()] == {("UINT8", False), ("INT8", True)}
+    assert kinds[("activations", "symmetric"),] == {("INT8", False), ("INT8", True)}
+    assert kinds[("scales", "tensor"),] == {("UINT8", False), ("INT8", False)}
+    signs = Recipe((CompressionStep("int8-static", (("activations", "symmetric"),)),))
+    with pytest.raises(CandidateError, match="calibration `mixed`"):
+        sartor.compress(network.path, signs, rows(24), tmp_path / "other", runtime="openvino")
+
+
+def _kinds(path: Path) -> set[tuple[str, bool]]:
+    """(type, whether of each channel) of the zero points of what is turned back into f32, but for biases."""
+    model = read_whole(path)
+    points = {tensor.name: tensor for tensor in model.graph.initializer}
+    read = [points[node.input[2]] for node in model.graph.node if node.op_type == "DequantizeLinear"]
+    return {
+        (TensorProto.DataType.Name(one.data_type), bool(one.dims) and one.dims[0] > 1)
+        for one in read
+        if one.data_type != TensorProto.INT32
+    }

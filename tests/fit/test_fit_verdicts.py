@@ -120,6 +120,16 @@ def test_other_limits_below_a_measured_floor_are_infeasible_too(tmp_path: Path, 
     assert (ended.code, ended.values["binding"]) == (4, binding)
 
 
+def test_what_else_the_nearest_would_need_is_named_with_it(tmp_path: Path) -> None:
+    both = "latency_p50: '<= 1 ns', memory: '<= 30 MB', size: '<= 1 GB'"
+    ended = run(write_need(tmp_path, QUICK.replace('latency_p99: "<= 20 ms"', both)), tmp_path / "out")
+    assert (ended.code, ended.values["binding"]) == (4, "latency_p50"), ended.said
+    also = ended.values["nearest"]["also"]
+    assert [one["limit"] for one in also] == ["memory"]
+    assert also[0]["figure"]["value"] > 30e6
+    assert 'With it, change `memory: "<= 30 MB"` to `memory: "<= ' in ended.values["sentence"]
+
+
 def test_a_size_that_every_built_candidate_exceeds_is_infeasible(tmp_path: Path) -> None:
     ended = run(write_need(tmp_path, QUICK.replace('latency_p99: "<= 20 ms"', "size: '<= 1 kB'")), tmp_path / "out")
     assert (ended.code, ended.values["binding"]) == (4, "size"), ended.said

@@ -51,6 +51,17 @@ RATE = unmet("throughput", ">= 500 /s", 400.0, 312.4, 500.0)
 UNTIMED = unmet("latency_p99", "<= 1 ms", 2e-3, 0.0, math.inf)
 REQUIRE = {"accuracy": ">= 0.95", "size": "<= 1 MB", "throughput": ">= 500 /s", "latency_p99": "<= 1 ms"}
 
+TOGETHER = infeasible_sentence(
+    limit("size", "<= 1 kB"),
+    None,
+    Nearest(
+        limit("size", "<= 1 kB"),
+        Figure.exact(2e3, "B"),
+        CANDIDATE.label,
+        ((limit("memory", "<= 9 MB"), Figure.exact(41e6, "B")),),
+    ),
+    {"memory": "<= 9 MB"},
+)
 SENTENCES = [
     faster(2.5, 2.4, math.inf),
     least("size"),
@@ -71,12 +82,17 @@ SENTENCES = [
     not_met_sentence([unmet("accuracy", ">= 0.95", 1.0, float("-inf"), 1.0)], {}),
     not_met_sentence([LimitResult(limit("size", "<= 1 MB"), None, False, "")], {}),
     not_met_sentence([unmet("accuracy", ">= 0.5", 0.9, 0.8, 1.0)], {}),
-    infeasible_sentence(limit("latency_p99", "<= 1 ns"), 1e-5, None),
+    infeasible_sentence(limit("latency_p99", "<= 1 ns"), 1e-5, None, {}),
     infeasible_sentence(
-        limit("size", "<= 1 kB"), None, Nearest(limit("size", "<= 1 kB"), Figure.exact(2e3, "B"), CANDIDATE.label)
+        limit("size", "<= 1 kB"), None, Nearest(limit("size", "<= 1 kB"), Figure.exact(2e3, "B"), CANDIDATE.label), {}
     ),
+    TOGETHER,
     PROVISIONAL,
 ]
+
+
+def test_what_else_would_have_to_change_is_said_with_the_nearest() -> None:
+    assert TOGETHER.endswith('With it, change `memory: "<= 9 MB"` to `memory: "<= 41.0 MB"`.')
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)

@@ -126,7 +126,7 @@ def test_a_step_that_does_nothing_leaves_the_model_as_it_is() -> None:
 
 
 def test_an_unknown_step_is_refused() -> None:
-    with pytest.raises(ValueError, match="known: none, fp16-weights"):
+    with pytest.raises(ValueError, match="known: none, fused, fp16-weights"):
         CompressionStep("int4")  # type: ignore[arg-type]
 
 

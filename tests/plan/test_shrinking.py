@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,6 +142,13 @@ def test_what_is_trained_is_looked_at_before() -> None:
 def test_nothing_that_is_no_faster_is_tried() -> None:
     assert start().next(best=0.1) is None
     assert start().chance_left(best=0.1) == 0.0
+
+
+def test_the_chance_left_is_that_of_any_kind_of_cut() -> None:
+    kinds = start(ONE), start(BOTH[len(ONE) :])
+    one, other = (known.chance_left(1.0) for known in kinds)
+    assert 0.05 < one < 1.0
+    assert start(BOTH).chance_left(1.0) == pytest.approx(1.0 - (1.0 - one) * (1.0 - other))
 
 
 def test_a_size_that_was_not_read_tells_its_time_only() -> None:

@@ -16,11 +16,17 @@ EXIT_CODES: dict[Outcome, int] = {"met": 0, "not_met": 3, "infeasible": 4}
 
 @dataclass(frozen=True)
 class Variant:
-    """A candidate with its model file on disk, ready to load."""
+    """A candidate with its model file on disk, ready to load.
+
+    Attributes:
+        size_bytes: of all files.
+        notes: what the step that stored it says of it.
+    """
 
     candidate: Candidate
     path: Path
     size_bytes: int
+    notes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -21,13 +21,15 @@ _NO_CALIBRATION: dict[tuple[str, str], str] = {
 _GROUPS = (32, 64, 128)
 
 
-def recipes(runtime: str, *, for_bytes: bool = False) -> tuple[Recipe, ...]:
+def recipes(runtime: str, *, for_bytes: bool = False, attends: bool = True) -> tuple[Recipe, ...]:
     """Every recipe that is known, simplest first; `why_not` says which of them `runtime` can use here.
 
     Args:
         runtime: whose calibrations come first.
         for_bytes: whether fewer bytes are a gain by themselves. If so, weights alone in 8 and 4 bits are among them,
             which are hardly ever faster.
+        attends: whether the model may have attention; without it a file of fused operators is what the runtime makes
+            of the plain one while it loads it.
     """
     every = dict.fromkeys(name for names in _CALIBRATIONS.values() for name in names)
     own = _CALIBRATIONS.get(runtime, ())
@@ -36,6 +38,8 @@ def recipes(runtime: str, *, for_bytes: bool = False) -> tuple[Recipe, ...]:
     corrected = CompressionStep("int8-static", (("calibration", "minmax"), ("bias", "corrected")))
     coarse = CompressionStep("int8-dynamic", (("scales", "tensor"),))
     steps = [CompressionStep("fp16-weights"), CompressionStep("int8-dynamic"), coarse, *static, corrected]
+    if attends:
+        steps.append(CompressionStep("fused"))
     if for_bytes:
         steps += [CompressionStep("int8-weights"), CompressionStep("int4-weights")]
     found = [Recipe(), *(Recipe((step,)) for step in steps)]
@@ -72,6 +76,8 @@ def _step_why_not(step: CompressionStep, runtime: str, machine: Machine) -> str 
         return f"{step.name} gives another network, which `fit` searches for; a recipe here says how one is stored"
     if step.keeps and step.name not in ("int8-static", "int8-dynamic"):
         return f"only int8 static and dynamic leave layers in f32, {step.name} does not"
+    if step.name == "fused" and runtime == "openvino":
+        return "OpenVINO fuses operators, those of attention as well, while it loads a file"
     if step.name == "int8-dynamic" and runtime == "openvino":
         return "OpenVINO quantizes activations ahead of time only; int8 static serves it"
     if step.name in ("int8-weights", "int4-weights"):
@@ -95,6 +101,8 @@ def _setting_why_not(step: CompressionStep, runtime: str) -> str | None:
     calibration = str(step.setting("calibration", "minmax"))
     if step.name == "int8-static" and calibration not in _CALIBRATIONS[runtime]:
         return _NO_CALIBRATION.get((runtime, calibration), f"{runtime} has no calibration `{calibration}`")
+    if step.name == "int8-static" and runtime == "openvino" and {"activations", "scales"} & {*dict(step.settings)}:
+        return "NNCF chooses signs and scales itself: unsigned activations are its calibration `mixed`"
     bias, strength = step.setting("bias", ""), step.setting("equalise", 0.0)
     if bias and (bias != "corrected" or step.name != "int8-static"):
         return f"biases are `corrected` by int8 static alone, not `{bias}` by {step.name}"

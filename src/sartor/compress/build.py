@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from sartor.compress import float_weights, onnxruntime_int8, onnxruntime_weights, openvino_int8, openvino_weights
+from sartor.compress import float_weights, fuse, onnxruntime_int8, onnxruntime_weights, openvino_int8, openvino_weights
 from sartor.compress.applicable import why_not
 from sartor.compress.calibration import checked_rows, pieces
 from sartor.compress.values import CALIBRATION_ROWS, BuiltVariant, StepResult, Work
@@ -23,6 +23,7 @@ from sartor.steps.prepared import Prepared
 
 _STEPS: dict[tuple[str, str], Callable[[Work], StepResult]] = {
     ("onnxruntime", "none"): float_weights.keep_onnx,
+    ("onnxruntime", "fused"): fuse.fuse_operators,
     ("onnxruntime", "fp16-weights"): float_weights.halve_onnx,
     ("onnxruntime", "int8-dynamic"): onnxruntime_int8.quantize_dynamic,
     ("onnxruntime", "int8-static"): onnxruntime_int8.quantize_static,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,13 @@ def int8_share(model: ModelProto) -> float:
     return sizes[True] / max(sizes[True] + sizes[False], 1)
 
 
+def operators_in_f32(model: ModelProto) -> str:
+    """How many operators of which type read matrices in f32, in words: `2 LSTM, 1 ConvTranspose`; empty for none."""
+    matrices = {tensor.name for tensor, _ in float_weights(model) if len(tensor.dims) >= 2}
+    types = Counter(node.op_type for node in model.graph.node if matrices.intersection(node.input))
+    return ", ".join(f"{count} {name}" for name, count in types.most_common())
+
+
 def looks_like_transformer(model: ModelProto) -> bool:
     """Whether attention dominates, so that NNCF should keep attention scores out of 8 bits.
 
@@ -84,6 +92,13 @@ def looks_like_transformer(model: ModelProto) -> bool:
     operators = [node.op_type for node in model.graph.node]
     has_attention = "Attention" in operators or ("Softmax" in operators and operators.count("MatMul") >= 4)
     return has_attention and "Conv" not in operators[len(operators) // 2 :]
+
+
+def may_attend(path: Path) -> bool:
+    """Whether a file looks like a transformer, without reading weights that lie beside it."""
+    import onnx
+
+    return looks_like_transformer(onnx.load(str(path), load_external_data=False))
 
 
 def drop_weight_shapes(model: ModelProto) -> None:

@@ -6,12 +6,15 @@ int8 3.3; with 2 threads 6.0, 3.2 and 1.6.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sartor.compress.calibration import pieces
-from sartor.compress.onnx_file import looks_like_transformer, read_whole
+from sartor.compress.onnx_file import SMALLEST_WEIGHT, looks_like_transformer, read_whole
 from sartor.compress.quiet import quiet
 from sartor.compress.values import StepResult, Work
 from sartor.errors import CandidateError, nearest
@@ -22,6 +25,7 @@ _NOT_TAKEN = (
     "the calibration rows never take a branch of this model, so that NNCF knows no ranges there; add rows that take it"
 )
 _PRODUCTS = ("Convolution", "GroupConvolution", "MatMul")
+_RECURRENT = ("LSTMSequence", "GRUSequence", "RNNSequence", "TensorIterator")
 _LAYOUTS = ("Convert", "Reshape", "Transpose", "Unsqueeze", "Squeeze")
 
 
@@ -70,7 +74,28 @@ def quantize_static(work: Work) -> StepResult:
     quantizers = sum(op.get_type_name() == "FakeQuantize" for op in quantized.get_ops())
     if quantizers == 0:
         raise CandidateError("unsupported", "nothing to quantize: no operator with 8-bit kernels has weights")
-    return StepResult(main, changed=True, notes=(f"{quantizers} activations in 8 bits",))
+    notes = [f"{quantizers} activations in 8 bits"]
+    if left := _operators_in_f32(quantized):
+        notes.append(f"in f32 stay {left}")
+    return StepResult(main, changed=True, notes=tuple(notes))
+
+
+def _operators_in_f32(model: Any) -> str:
+    """As of an ONNX file: `2 LSTMSequence`; empty for none."""
+    types: Counter[str] = Counter()
+    for op in model.get_ops():
+        read = [op.input_value(place).get_node() for place in range(op.get_input_size())]
+        if op.get_type_name() in (*_PRODUCTS, *_RECURRENT) and any(_is_f32_matrix(node) for node in read):
+            types[op.get_type_name()] += 1
+    return ", ".join(f"{count} {name}" for name, count in types.most_common())
+
+
+def _is_f32_matrix(node: Any) -> bool:
+    """Whether it is a weight in f32, or one that is only laid out anew."""
+    while node.get_type_name() in _LAYOUTS:
+        node = node.input_value(0).get_node()
+    shape = node.get_output_shape(0) if node.get_type_name() == "Constant" else ()
+    return len(shape) >= 2 and bool(np.prod(shape) >= SMALLEST_WEIGHT and node.get_element_type().is_real())
 
 
 def _branches(model: Any) -> bool:

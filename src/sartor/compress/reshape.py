@@ -26,6 +26,7 @@ from sartor.compress.pruning.time_share import MEASURED_SHARES, Measured, found_
 from sartor.compress.pruning.unshared import unshared
 from sartor.compress.pruning.worth import Measure, unit_importance
 from sartor.compress.rounding import rounded_in_training
+from sartor.compress.sparse import compressed_size, sparsify, zero_share, zeros_of
 from sartor.compress.values import CALIBRATION_ROWS
 from sartor.errors import InputError, nearest
 from sartor.machine.device import this_machine
@@ -35,6 +36,7 @@ from sartor.runtime.base import Settings
 from sartor.steps.prepared import Prepared
 from sartor.train.recovery import Recovery, recover
 from sartor.train.values import Kind, TrainingSettings
+from sartor.units import format_value
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,9 +46,20 @@ _PROFILED_CALLS = 20
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "prune": ("time", "importance", "cut", "for"),
     "low-rank": ("time", "for"),
+    "zeros": ("share", "pattern"),
     "recover": ("through", "on"),
+    "int8-dynamic": ("scales", "equalise"),
+    "int8-static": ("calibration", "bias", "equalise", "activations", "scales"),
+    "int8-weights": ("group",),
+    "int4-weights": ("group",),
 }
-_VALUES: Mapping[str, tuple[str, ...]] = {"importance": get_args(Measure), "cut": ("channels", "layers")}
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    "importance": get_args(Measure),
+    "cut": ("channels", "layers"),
+    "scales": ("channel", "tensor"),
+    "activations": ("asymmetric", "symmetric"),
+}
+_NAMED = 3  # operators that cannot be cut are named in a note
 _SHARE = 0.5  # of the time, for a step that does not say which
 
 
@@ -95,16 +108,18 @@ def check_steps(recipe: Recipe) -> None:
         InputError: a setting or a value of one that a step does not have, or training through roundings that the last
             step does not make.
     """
-    for step in recipe.reshaping.steps:
+    for step in recipe.effective:
+        known = _SETTINGS.get(step.name, ())
         for key, value in step.settings:
-            if key not in _SETTINGS[step.name]:
-                allowed = ", ".join(_SETTINGS[step.name])
-                raise InputError(f"{step.name} with `{key}`", allowed, nearest(key, _SETTINGS[step.name]))
+            if key not in known:
+                raise InputError(f"{step.name} with `{key}`", ", ".join(known) or "no setting", nearest(key, known))
             if key in _VALUES and value not in _VALUES[key]:
                 raise InputError(f"{step.name} with `{key}: {value}`", ", ".join(_VALUES[key]))
         share = step.setting("time", _SHARE)
         if isinstance(share, str) or not 0 < share < 1:
             raise InputError(f"{step.name} to {share} of the time", "a share above 0 and below 1, such as 0.5")
+        if step.name == "zeros":
+            zeros_of(step)
         last = [one.name for one in recipe.storing.effective]
         if step.setting("through", "") and last != ["int8-static"]:
             raise InputError(f"training through roundings in {recipe.label}", "int8 static as the last step")
@@ -149,7 +164,9 @@ def _pruned(given: Given, network: ExportedModel, step: CompressionStep, to: Pat
     pruned = prune(model, groups, importance, measured, _share(step))
     rows = given.rows.take(slice(0, REBUILDING_ROWS))
     said = rebuild_if_possible(model, pruned, groups, rows, given.threads)
-    return _written(pruned.model, network, to), f"; {said}" if said else ""
+    more = f" and {len(groups.refused) - _NAMED} more" if len(groups.refused) > _NAMED else ""
+    whole = f"channels stay whole where {'; '.join(groups.refused[:_NAMED])}{more}" if groups.refused else ""
+    return _written(pruned.model, network, to), "".join(f"; {each}" for each in (said, whole) if each)
 
 
 def _shortened(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
@@ -169,6 +186,14 @@ def _low_rank(given: Given, network: ExportedModel, step: CompressionStep, to: P
     rows = given.rows.take(slice(0, CALIBRATION_ROWS))
     found = lower_ranks(network, rows, _share(step), Bench(given.runtime, given.settings, given.scratch))
     return _written(found.model, network, to), f", {len(found.ranks)} layers in parts"
+
+
+def _thinned(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
+    made = sparsify(read_whole(network.path), zeros_of(step))
+    before, after = (compressed_size(model) for model in (read_whole(network.path), made))
+    zipped = f"zipped {format_value(before, 'B')} -> {format_value(after, 'B')}"
+    said = f"; {zero_share(made):.0%} of the weights of its layers are 0, {zipped}; no runtime here is faster for them"
+    return _written(made, network, to), said
 
 
 def _recovered(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
@@ -222,4 +247,4 @@ def _written(model: ModelProto, network: ExportedModel, to: Path) -> ExportedMod
 
 
 _Step = Callable[[Given, ExportedModel, CompressionStep, Path], tuple[ExportedModel, str]]
-_STEPS: Mapping[str, _Step] = {"prune": _pruned, "low-rank": _low_rank, "recover": _recovered}
+_STEPS: Mapping[str, _Step] = {"prune": _pruned, "low-rank": _low_rank, "zeros": _thinned, "recover": _recovered}

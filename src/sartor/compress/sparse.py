@@ -6,6 +6,7 @@ of a file that is compressed, and weights that hardware with 2:4 kernels (NVIDIA
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from sartor.compress.layers import layers
 from sartor.compress.low_rank.operators import attribute, constant
-from sartor.errors import CandidateError
+from sartor.errors import CandidateError, InputError
+from sartor.plan.recipe import CompressionStep
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 Weights = NDArray[np.float32]
+_SHARE = 0.5  # of the weights, for a step that says neither a share nor a pattern
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,29 @@ class Pattern:
     def __post_init__(self) -> None:
         if not 1 <= self.kept < self.of:
             raise ValueError(f"{self.kept}:{self.of} keeps nothing or everything")
+
+
+def zeros_of(step: CompressionStep) -> float | Pattern:
+    """What a step asks for: a share of the weights, or of every few neighbours how many stay.
+
+    >>> zeros_of(CompressionStep("zeros", (("pattern", "2:4"),)))
+    Pattern(kept=2, of=4)
+
+    Raises:
+        InputError: both at once, no share above 0 and below 1, or no such pattern.
+    """
+    given = dict(step.settings)
+    if len(given) > 1:
+        raise InputError("zeros with a share and a pattern", "one of them")
+    if "pattern" not in given:
+        share = given.get("share", _SHARE)
+        if isinstance(share, str) or not 0 < share < 1:
+            raise InputError(f"zeros in a share of {share}", "a share above 0 and below 1, such as 0.5")
+        return float(share)
+    match = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", str(given["pattern"]))
+    if match is None or int(match[1]) >= int(match[2]):
+        raise InputError(f"zeros in the pattern {given['pattern']}", "how many of how many stay, such as 2:4")
+    return Pattern(int(match[1]), int(match[2]))
 
 
 def sparsify(model: ModelProto, zeros: float | Pattern) -> ModelProto:

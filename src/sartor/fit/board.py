@@ -28,6 +28,7 @@ class Standing:
         seconds: screened median of one call; one launch, so it may be off by the launch's spread.
         size_bytes: bytes of its model files.
         memory_bytes: peak resident bytes of one launch, where the Need asks about memory.
+        notes: what the step that stored its file says of it.
         variant: the file with the final weights, once it is built.
         seen: its outputs on select, once they are read.
         quality: the metric on select with bounds at the Need's confidence.
@@ -43,6 +44,7 @@ class Standing:
     seconds: float | None = None
     size_bytes: int | None = None
     memory_bytes: int | None = None
+    notes: tuple[str, ...] = ()
     variant: Variant | None = None
     seen: Outputs | None = None
     quality: Figure | None = None
@@ -84,6 +86,7 @@ class Standing:
             "quality_rows": len(self.seen.labels) if self.seen else 0,
             "size_bytes": self.size_bytes,
             "memory_bytes": self.memory_bytes,
+            "notes": list(self.notes),
             "figures": {name: figure.as_dict() for name, figure in self.figures.items()},
         }
 

@@ -19,5 +19,4 @@ def build_variant(run: Run, source: Source, recipe: Recipe, runtime: str, candid
     """
     network = reshaped(run, source, recipe)
     name = f"{source.model.name}.{recipe.slug}.{runtime}" + ("" if source.trained else ".untrained")
-    path, size = build_file(run, network, recipe.storing, runtime, name)
-    return Variant(candidate, path, size)
+    return Variant(candidate, *build_file(run, network, recipe.storing, runtime, name))

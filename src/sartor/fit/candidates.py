@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sartor.compress.applicable import recipes, why_not
+from sartor.compress.onnx_file import may_attend
 from sartor.machine.device import Machine
-from sartor.model.values import Signature
+from sartor.model.values import Model, Signature
+from sartor.model.zoo import ATTENTIVE
 from sartor.need import Need
 from sartor.plan.calibrated import arithmetic_of
 from sartor.plan.candidates import Candidate, Option, Plan, RowShapes, enumerate_candidates
@@ -18,7 +20,14 @@ _PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
 
 
 def candidates_of(
-    model: str, rows: RowShapes, batch: int, machine: Machine, compressed: str = "", *, for_bytes: bool = False
+    model: str,
+    rows: RowShapes,
+    batch: int,
+    machine: Machine,
+    compressed: str = "",
+    *,
+    for_bytes: bool = False,
+    attends: bool = True,
 ) -> Plan:
     """All candidates, and every combination that is refused with its reason.
 
@@ -28,6 +37,7 @@ def candidates_of(
         batch: rows of one call.
         compressed: what its weights are compressed to already, in words; such a model is taken as it is.
         for_bytes: whether fewer bytes are a gain by themselves.
+        attends: whether the model may have attention.
     """
 
     def refused(recipe: Recipe, runtime: str) -> str | None:
@@ -38,7 +48,7 @@ def candidates_of(
         [
             Option(recipe, name, refused(recipe, name))
             for name in RUNTIMES
-            for recipe in recipes(name, for_bytes=for_bytes)
+            for recipe in recipes(name, for_bytes=for_bytes, attends=attends)
         ],
         [(name, p, open_runtime(name).why_not(p)) for name in RUNTIMES for p in _PRECISIONS],
         cores=machine.cores,
@@ -50,6 +60,15 @@ def candidates_of(
 def wants_bytes(need: Need) -> bool:
     """Whether a Need gains from fewer bytes by themselves."""
     return need.minimise in ("size", "memory") or any(limit.name in ("size", "memory") for limit in need.limits)
+
+
+def looks_attentive(model: Model) -> bool:
+    """Whether a model that is not exported yet may have attention: a file tells, or the name of an architecture."""
+    if model.kind == "onnx" and model.path is not None:
+        return may_attend(model.path)
+    if model.kind == "zoo":
+        return model.reference.removeprefix("zoo:").startswith(ATTENTIVE)
+    return model.kind != "sklearn"
 
 
 def computable(machine: Machine) -> tuple[Candidate, ...]:

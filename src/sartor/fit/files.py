@@ -15,8 +15,8 @@ _SENSITIVITY_SECONDS = 30.0
 _PROFILED_CALLS = 20
 
 
-def build_file(run: Run, network: Source, recipe: Recipe, runtime: str, name: str) -> tuple[Path, int]:
-    """(the file that a runtime loads, bytes of all files) of a network as a recipe stores it.
+def build_file(run: Run, network: Source, recipe: Recipe, runtime: str, name: str) -> tuple[Path, int, tuple[str, ...]]:
+    """(the file that a runtime loads, bytes of all files, notes on it) of a network as a recipe stores it.
 
     Args:
         name: that the folder begins with.
@@ -41,7 +41,7 @@ def build_file(run: Run, network: Source, recipe: Recipe, runtime: str, name: st
         "ranges": str(run.work / "ranges" / _ranges_name(run, network)),
     }
     trial = made_once(run, "build", name, parts, request)
-    return run.work / trial.result["path"], trial.result["size_bytes"]
+    return run.work / trial.result["path"], trial.result["size_bytes"], tuple(trial.result["notes"])
 
 
 def _ranges_name(run: Run, source: Source) -> str:

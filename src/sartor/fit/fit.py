@@ -241,7 +241,7 @@ def _beyond_floor(run: Run) -> tuple[Limit, float] | None:
 
 
 def _infeasible(search: Search, limit: Limit, floor: float | None, found: Nearest | None, path: Path) -> dict[str, Any]:
-    sentence = infeasible_sentence(limit, floor, found)
+    sentence = infeasible_sentence(limit, floor, found, search.run.need.require)
     figure = found.figure if found else None
     results = tuple(
         LimitResult(

@@ -10,7 +10,7 @@ from sartor.fit.stages import Source
 from sartor.plan.candidates import Candidate
 from sartor.plan.recipe import CompressionStep, Recipe
 
-_FASTER = ("int8-static", "int8-dynamic")  # forms that may be faster than f32
+_FASTER = ("fused", "int8-static", "int8-dynamic")  # forms that may be faster than f32
 _FORMS = 3  # ways to store a network that are tried
 _CLOSE = 1.5  # times the fastest form that another may take
 

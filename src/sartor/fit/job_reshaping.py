@@ -115,7 +115,7 @@ def _recovery(request: Request, student: Path, trained_as: Path | None) -> Recov
         np.load(request["rows"]),
         request["kind"],
         request["output"],
-        # Transformers are learnt at the rates of fine-tuning, which are a fifth of others'.
+        # Transformers are learnt at the rates of fine-tuning.
         TrainingSettings(**request["settings"], pretrained=looks_like_transformer(read_whole(Path(request["source"])))),
         seed=request["seed"],
         threads=request["threads"],

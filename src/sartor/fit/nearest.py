@@ -56,9 +56,17 @@ def _measure_plain(run: Run, source: Source, limit: Limit) -> Nearest:
     else:
         plain = [Candidate(source.model.name, Recipe(), runtime, settings) for runtime in RUNTIMES]
         variants = [build_variant(run, source, Recipe(), candidate.runtime, candidate) for candidate in plain]
-    figures = _figures(run, source, limit, variants)
-    best = (min if limit.op == "<=" else max)(variants, key=lambda variant: figures[variant.id].value)
-    return Nearest(limit, figures[best.id], best.candidate.label)
+    figures = _figures(run, source, (limit,), variants)
+    best = (min if limit.op == "<=" else max)(variants, key=lambda variant: figures[variant.id][limit.name].value)
+    return _nearest(run, source, limit, figures[best.id][limit.name], best)
+
+
+def _nearest(run: Run, source: Source, limit: Limit, figure: Figure, file: Variant) -> Nearest:
+    """With the other limits that the file breaks."""
+    others = tuple(one for one in run.performance_limits if one != limit)
+    measured = _figures(run, source, others, [file])[file.id]
+    also = tuple((one, measured[one.name]) for one in others if not one.allows(measured[one.name].value))
+    return Nearest(limit, figure, file.candidate.label, also)
 
 
 def _quick_files(run: Run, source: Source, settings: Settings) -> list[Variant]:
@@ -91,17 +99,26 @@ def _quick_recipes(run: Run, runtime: str) -> list[Recipe]:
     return list(kinds.values())
 
 
-def _figures(run: Run, source: Source, limit: Limit, variants: Sequence[Variant]) -> dict[str, Figure]:
-    if limit.name == "size":
-        return {variant.id: Figure.exact(float(variant.size_bytes), "B") for variant in variants}
+def _figures(
+    run: Run, source: Source, limits: Sequence[Limit], variants: Sequence[Variant]
+) -> dict[str, dict[str, Figure]]:
+    """Of each variant, by its id, what the limits ask about, by their names."""
+    names = {limit.name for limit in limits}
     feed, alpha = feed_for(run, source, "select"), 1.0 - run.need.confidence
-    if limit.name == "memory":
-        peaks = {variant.id: float(peak_memory(variant, feed)) for variant in variants}
-        return {name: Figure(peak, "B", peak, peak, "measured") for name, peak in peaks.items()}
-    named = {variant.id: variant for variant in variants}
-    timed = time_launches(named, dict.fromkeys(named, feed), NoiseGate(), launch_seconds=0.5)
-    batch, seed = run.need.workload.batch, run.need.seed
-    return {name: launch_figures(found, batch, alpha, seed)[limit.name] for name, found in timed.seconds.items()}
+    found: dict[str, dict[str, Figure]] = {variant.id: {} for variant in variants}
+    for variant in variants:
+        if "size" in names:
+            found[variant.id]["size"] = Figure.exact(float(variant.size_bytes), "B")
+        if "memory" in names:
+            peak = float(peak_memory(variant, feed))
+            found[variant.id]["memory"] = Figure(peak, "B", peak, peak, "measured")
+    if names - {"size", "memory"}:
+        named = {variant.id: variant for variant in variants}
+        timed = time_launches(named, dict.fromkeys(named, feed), NoiseGate(), launch_seconds=0.5)
+        batch, seed = run.need.workload.batch, run.need.seed
+        for name, seconds in timed.seconds.items():
+            found[name] |= launch_figures(seconds, batch, alpha, seed)
+    return found
 
 
 def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
@@ -119,8 +136,8 @@ def every_candidate_excluded(search: Search) -> tuple[Limit, Nearest] | None:
             nearest = _nearest_standing(declared, limit)
             source = search.sources[nearest.candidate.model]
             file = build_variant(run, source, nearest.candidate.recipe, nearest.candidate.runtime, nearest.candidate)
-            figure = _figures(run, source, limit, [file])[file.id]
-            return limit, Nearest(limit, figure, nearest.candidate.label)
+            figure = _figures(run, source, (limit,), [file])[file.id][limit.name]
+            return limit, _nearest(run, source, limit, figure, file)
     return None
 
 

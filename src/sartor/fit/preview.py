@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sartor.data.values import SPLIT_NAMES
-from sartor.fit.candidates import candidates_of
+from sartor.fit.candidates import candidates_of, looks_attentive, wants_bytes
 from sartor.fit.inputs import Opened, open_inputs, trains
 from sartor.fit.preparing import cut_texts, specs_of
+from sartor.fit.shrink import CUTS, SHRINKS_FOR
 from sartor.machine.device import this_machine
 from sartor.need import Need
+from sartor.plan.candidates import Plan
+from sartor.plan.shrinking import ladder
 from sartor.steps import read_steps
 from sartor.units import format_value
+
+# A candidate with its share of a file: 36 of an LSTM took 19 s, 48 of PVTv2-B0 113 s on two cores
+# (benchmarks/search_by_prediction.py).
+_CANDIDATE_SECONDS = (0.5, 2.5)
 
 
 def preview(need: Need, base: Path) -> dict[str, Any]:
@@ -25,7 +33,9 @@ def preview(need: Need, base: Path) -> dict[str, Any]:
     machine = this_machine()
     plans = [
         candidates_of(
-            model.name, opened.rows[model.name], need.workload.batch, machine, opened.compressed.get(model.name, "")
+            *(model.name, opened.rows[model.name], need.workload.batch, machine, opened.compressed.get(model.name, "")),
+            for_bytes=wants_bytes(need),
+            attends=looks_attentive(model),
         )
         for model in opened.models
     ]
@@ -44,7 +54,7 @@ def preview(need: Need, base: Path) -> dict[str, Any]:
         "models": ", ".join(model.name for model in opened.models),
         "candidates": [candidate.as_dict() for plan in plans for candidate in plan.candidates],
         "refusals": [{"what": refusal.what, "why": refusal.why} for refusal in refusals],
-        "time": _time(need, opened),
+        "time": f"{_time(need, opened)} {_full_search(need, plans)}",
     }
 
 
@@ -58,6 +68,18 @@ def _cuts(need: Need, opened: Opened, base: Path) -> list[str]:
         if cut := cut_texts(steps, dataset.inputs):
             said.append(f"{model.name}: {cut}")
     return said
+
+
+def _full_search(need: Need, plans: Sequence[Plan]) -> str:
+    """What is to be tried if nothing can be left out; how long a call takes is not known yet."""
+    candidates = [candidate for plan in plans for candidate in plan.candidates]
+    files = len({candidate.variant_id for candidate in candidates})
+    least, most = (format_value(each * len(candidates), "s") for each in _CANDIDATE_SECONDS)
+    sizes = f"; then {len(CUTS) * len(ladder())} smaller networks" if need.minimise in SHRINKS_FOR else ""
+    return (
+        f"A full search builds {files} files and times {len(candidates)} candidates, {least} to {most} for a small "
+        f"network{sizes}."
+    )
 
 
 def _time(need: Need, opened: Opened) -> str:

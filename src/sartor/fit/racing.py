@@ -121,7 +121,8 @@ def _settle(
     alpha = 1.0 - run.need.confidence
     bounds = metric_bounds(run.need.metric, seen, alpha, run.base, run.need.seed)
     quality = Figure(bounds.value, "", bounds.low, bounds.high, "measured")
-    board.update(candidate_id, variant=variant, seen=seen, quality=quality, size_bytes=variant.size_bytes)
+    stored = {"size_bytes": variant.size_bytes, "notes": variant.notes}
+    board.update(candidate_id, variant=variant, seen=seen, quality=quality, **stored)
     size_limit = next((lim for lim in run.performance_limits if lim.name == "size"), None)
     if size_limit is not None and not size_limit.allows(variant.size_bytes):
         board.reject(candidate_id, f"{size_limit}: its files have {Figure.exact(variant.size_bytes, 'B')}")

@@ -104,7 +104,7 @@ def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) ->
         return _shortened(run, network, step, runtime, form)
     measure = str(step.setting("importance", "activation"))
     measured = _measured(run, network, runtime, form)
-    importance = _importance(run, network, measure)
+    importance = importance_of(run, network, measure)
     request = {
         "do": "prune",
         **_to_look_at(run, network),
@@ -119,8 +119,8 @@ def _pruned(run: Run, source: Source, network: Source, step: CompressionStep) ->
 
 def _shortened(run: Run, network: Source, step: CompressionStep, runtime: str, form: str) -> Source:
     recipe, settings = soonest_built(_stored(runtime, form), runtime), _settings(run, network, runtime)
-    path, size = build_file(run, network, recipe, runtime, f"{network.model.name}.1-{form}.{runtime}")
-    file = Variant(Candidate(network.model.name, recipe, runtime, settings), path, size)
+    built = build_file(run, network, recipe, runtime, f"{network.model.name}.1-{form}.{runtime}")
+    file = Variant(Candidate(network.model.name, recipe, runtime, settings), *built)
     request = {
         "do": "shorten",
         **_to_look_at(run, network),
@@ -166,8 +166,8 @@ def _measured(run: Run, network: Source, runtime: str, form: str) -> list[dict[s
     for share in MEASURED_SHARES:
         narrow = network if share == 1.0 else _narrowed(run, network, share)
         name = f"{network.model.name}.{share:g}-{form}.{runtime}"
-        path, size = build_file(run, narrow, recipe, runtime, name)
-        file = Variant(Candidate(name, recipe, runtime, settings), path, size)
+        built = build_file(run, narrow, recipe, runtime, name)
+        file = Variant(Candidate(name, recipe, runtime, settings), *built)
         found.append({"share": share, "seconds": layer_times(run, narrow, file)})
     return found
 
@@ -178,8 +178,8 @@ def _narrowed(run: Run, network: Source, share: float) -> Source:
     return _made(run, network, "narrow", f"narrow-{share:g}", parts, request)
 
 
-def _importance(run: Run, network: Source, measure: str) -> dict[str, Any]:
-    """What each unit is worth, by the name of its group."""
+def importance_of(run: Run, network: Source, measure: str) -> dict[str, Any]:
+    """What each unit is worth, by the name of its group, and a sentence on each operator whose channels stay whole."""
     request = {
         "do": "importance",
         **_to_look_at(run, network),

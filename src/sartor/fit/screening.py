@@ -7,6 +7,7 @@ with random ones; what cannot meet a speed or size limit is never trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sartor.bundle.values import Variant
@@ -146,10 +147,12 @@ class _Files:
         if name not in self.built:
             self.built[name] = _build_one(self._run, self._board, self._source, candidate)
         file = self.built[name]
-        for one in ids if file is not None else ():
+        if file is None:
+            return None
+        for one in ids:
             if self._board[one].size_bytes is None:
-                self._board.update(one, size_bytes=file.size_bytes if file else None)
-        return None if file is None else Variant(candidate, file.path, file.size_bytes)
+                self._board.update(one, size_bytes=file.size_bytes, notes=file.notes)
+        return replace(file, candidate=candidate)
 
     def reference(self) -> Variant | None:
         """What times are compared with, in the first runtime that runs it; None where none does."""
@@ -222,11 +225,11 @@ def _build_files(
             files[candidate.variant_id] = _build_one(run, board, source, candidate)
         file = files[candidate.variant_id]
         if file is not None:
-            board.update(standing.id, size_bytes=file.size_bytes)
+            board.update(standing.id, size_bytes=file.size_bytes, notes=file.notes)
     for standing in standings:
         twin_file = files.get(speed_twin(standing.candidate).variant_id)
         if twin_file is not None and board[standing.id].size_bytes is None:
-            board.update(standing.id, size_bytes=twin_file.size_bytes)
+            board.update(standing.id, size_bytes=twin_file.size_bytes, notes=twin_file.notes)
     return files
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sartor.bundle.values import Variant
+from sartor.compress.onnx_file import may_attend
 from sartor.errors import CandidateError
 from sartor.figures import Figure
 from sartor.fit.board import UNTRIED, Board, Standing
@@ -124,7 +125,11 @@ def open_and_screen(search: Search, models: Sequence[Model]) -> None:
             run.watch.note(f"{model.name}: {source.inputs.cut}")
         compressed = run.compressed.get(model.name, "")
         batch, for_bytes = run.need.workload.batch, wants_bytes(run.need)
-        plan = candidates_of(model.name, source.rows, batch, run.machine, compressed, for_bytes=for_bytes)
+        plan = candidates_of(
+            *(model.name, source.rows, batch, run.machine, compressed),
+            for_bytes=for_bytes,
+            attends=may_attend(source.path),
+        )
         board.add(plan.candidates, plan.refusals)
         mine = [standing for standing in board.all() if standing.candidate.model == model.name]
         # Of several models the most accurate is what others are compared with, and that is not known yet. And where

@@ -13,7 +13,7 @@ from sartor.compress.onnx_file import looks_like_transformer, read_whole
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
 from sartor.fit.forms import candidate_in, forms_of
-from sartor.fit.reshaping import RECOVERY_SHARE, recovery, reshaped
+from sartor.fit.reshaping import RECOVERY_SHARE, importance_of, recovery, reshaped
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
 from sartor.fit.trying import fastest_likely, lost_share, provable_share, try_candidate
@@ -23,6 +23,8 @@ from sartor.plan.shrinking import Minutes, Shrinking, Size, ladder
 from sartor.train.settings import recovery_rows
 from sartor.units import format_value
 
+SHRINKS_FOR = ("latency", "throughput")
+"""What a Need minimises, so that smaller networks are tried."""
 _FASTER_FORM = 0.95  # of the time in the form that sizes are looked at in, for which they are looked at in another
 _WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
 _LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
@@ -33,7 +35,7 @@ _PASSES = 4.0  # of a row: forward, two products backward, and the teacher's sha
 def shrink(search: Search) -> None:
     """Prune what may become faster than what will probably be proved by now, and train it back where rows allow it."""
     run = search.run
-    if run.need.minimise not in ("latency", "throughput"):
+    if run.need.minimise not in SHRINKS_FOR:
         return
     for source in _promising(search):
         if not run.clock.search_goes_on():
@@ -62,6 +64,7 @@ def _promising(search: Search) -> list[Source]:
     return [source for source in search.ready() if source.model.name == name]
 
 
+IMPORTANCE = "activation"
 CUTS = ("channels", "layers", "low rank")
 """What a network can lose."""
 
@@ -71,7 +74,7 @@ def _cut(form: Standing, size: Size) -> CompressionStep:
     time, stored = ("time", size.share), ("for", f"{form.candidate.runtime} {form.candidate.recipe.slug}")
     if size.cut == "low rank":
         return CompressionStep("low-rank", (time, stored))
-    how = ("importance", "activation") if size.cut == "channels" else ("cut", "layers")
+    how = ("importance", IMPORTANCE) if size.cut == "channels" else ("cut", "layers")
     return CompressionStep("prune", (time, how, stored))
 
 
@@ -98,6 +101,7 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             began = run.clock.spent()
             known, forms = _look(search, source, forms, known, step.size)
             known = known.took(run.clock.spent() - began)
+            _say_what_stays_whole(search, source, known)
         else:
             run.watch.phase(
                 f"{source.model.name}: cut to {step.size.share:.0%} of its time ({step.size.cut}) and trained back; "
@@ -107,6 +111,13 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             known = known.train(step.size, _trained_back(search, source, forms, step.size))
     search.sizes_ended = f"no other size is likely to be {_better_and_chance(search, known)}"
     run.watch.note(search.sizes_ended)
+
+
+def _say_what_stays_whole(search: Search, source: Source, known: Shrinking) -> None:
+    """Operators whose channels nothing is known of stay as they are, and the rest is cut."""
+    if any(size.cut == "channels" for size in known.seen):
+        refused = importance_of(search.run, source, IMPORTANCE)["refused"]
+        search.board.add((), (Refusal(f"channels in {source.model.name}", said) for said in refused))
 
 
 def _better_and_chance(search: Search, known: Shrinking) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from sartor.bundle.values import Variant
 from sartor.errors import CandidateError
 from sartor.fit.board import Standing
 from sartor.fit.building import build_variant
@@ -32,10 +31,9 @@ def try_candidate(search: Search, source: Source, candidate: Candidate) -> Stand
         board.fail(candidate.id, str(error))
         run.watch.tried(candidate.label, str(error))
         return board[candidate.id]
-    board.update(candidate.id, size_bytes=file.size_bytes)
-    timed = Variant(candidate, file.path, file.size_bytes)
+    board.update(candidate.id, size_bytes=file.size_bytes, notes=file.notes)
     reference = search.reference(source)
-    time_files(run, board, source, reference, [timed], {candidate: [candidate.id]}, lambda *_: None, lambda: True)
+    time_files(run, board, source, reference, [file], {candidate: [candidate.id]}, lambda *_: None, lambda: True)
     apply_limits(run, board, candidate.id)
     _leave_out_if_slower(search, board[candidate.id])
     if board[candidate.id].alive:

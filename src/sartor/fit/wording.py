@@ -75,7 +75,7 @@ def relaxed_sentences(relaxed: Sequence[Relaxation], require: Mapping[str, str |
     for one in relaxed:
         if not all(_says_something(limit, bound) for limit, bound in one.changes):
             continue
-        changes = _listed([_change(limit, bound, require) for limit, bound in one.changes])
+        changes = changes_in_words(one.changes, require)
         if f"change {changes}." in advice:
             continue
         alone = len(one.changes) == 1
@@ -131,6 +131,15 @@ def _change(limit: Limit, bound: float, require: Mapping[str, str | float]) -> s
     asked = require.get(limit.name, "")
     was = f'`{limit.name}: "{asked}"`' if asked else f"`{limit.name}`"
     return f'{was} to `{limit.name}: "{limit.op} {_rounded(bound, limit.unit, limit.op)}"`'
+
+
+def changes_in_words(bounds: Sequence[tuple[Limit, float]], require: Mapping[str, str | float]) -> str:
+    """The lines of a Need that would have to be others, with what they would have to be.
+
+    Args:
+        bounds: of what was measured, on each limit's side.
+    """
+    return _listed([_change(limit, bound, require) for limit, bound in bounds])
 
 
 def _listed(changes: Sequence[str]) -> str:

@@ -27,6 +27,8 @@ _DYNAMIC = 0.05  # logarithm by which a free shape may differ from a fixed one; 
 # Mean and standard deviation of the logarithm by which one scale a matrix differs from one a column, which the
 # calibration takes for the same: MiniLM-L6 took 0.91 of the time, an LSTM 0.83, LeViT-128S 1.04.
 _COARSE, _COARSE_SPREAD = -0.08, 0.1
+# The same of attention in one operator: six transformers took 0.88 to 0.95 (`benchmarks/compress/attention.py`).
+_FUSED, _FUSED_SPREAD = -0.08, 0.05
 _Z = 1.6448536269514722  # of a normal distribution: 5% lie beyond
 
 
@@ -96,8 +98,9 @@ def believe(calibration: Calibration, network: Network, candidates: list[Candida
         rows[candidate.id] = len(mean)
         free = candidate.settings.shape != "fixed"
         coarse = any(step.setting("scales", "") == "tensor" for step in candidate.recipe.steps)
-        mean.append(math.log(predicted.seconds.value) + _DYNAMIC * free + _COARSE * coarse)
-        extra.append(_DYNAMIC**2 * free + _COARSE_SPREAD**2 * coarse)
+        fused = any(step.name == "fused" for step in candidate.recipe.steps)
+        mean.append(math.log(predicted.seconds.value) + _DYNAMIC * free + _COARSE * coarse + _FUSED * fused)
+        extra.append(_DYNAMIC**2 * free + _COARSE_SPREAD**2 * coarse + _FUSED_SPREAD**2 * fused)
         row = _shares(calibration.threads(runtime, arithmetic), threads, (runtime, arithmetic), keys)
         shares.append(row * spread_left(predicted.trust) * predicted.record.width(predicted.seconds.value))
     table = np.array(shares).reshape(len(shares), len(keys))

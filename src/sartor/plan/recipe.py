@@ -9,21 +9,23 @@ from typing import Any, Literal, get_args
 
 # fmt: off
 StepName = Literal[
-    "none", "fp16-weights", "int8-dynamic", "int8-static", "int8-weights", "int4-weights",
-    "prune", "low-rank", "recover",
+    "none", "fused", "fp16-weights", "int8-dynamic", "int8-static", "int8-weights", "int4-weights",
+    "prune", "low-rank", "zeros", "recover",
 ]
 # fmt: on
 Setting = str | int | float
 
 # Steps that give another network in f32; the others say in which form a runtime stores it.
-RESHAPING: tuple[StepName, ...] = ("prune", "low-rank", "recover")
+RESHAPING: tuple[StepName, ...] = ("prune", "low-rank", "zeros", "recover")
 # How far a step takes the file from what the user gave: breaks ties, simpler wins.
 _COMPLEXITY: dict[str, int] = {
-    **{"none": 0, "fp16-weights": 1, "int8-weights": 1, "int4-weights": 2, "int8-dynamic": 2, "int8-static": 3},
-    **{"prune": 4, "low-rank": 4, "recover": 4},
+    **{"none": 0, "fused": 1, "fp16-weights": 1, "int8-weights": 1, "int4-weights": 2},
+    **{"int8-dynamic": 2, "int8-static": 3},
+    **{"prune": 4, "low-rank": 4, "zeros": 4, "recover": 4},
 }
 _WORDS: dict[str, str] = {
     "none": "f32",
+    "fused": "fused",
     "fp16-weights": "fp16 weights",
     "int8-dynamic": "int8 dynamic",
     "int8-static": "int8 static",
@@ -31,6 +33,7 @@ _WORDS: dict[str, str] = {
     "int4-weights": "int4 weights",
     "prune": "pruned",
     "low-rank": "low rank",
+    "zeros": "zeros in weights",
     "recover": "recovered",
 }
 

@@ -200,8 +200,15 @@ class Shrinking:
         return looks, sum((self.minutes.train or 0.0) * step.size.share for step in steps if step.way == "train")
 
     def chance_left(self, best: float) -> float:
-        """Probability that the most likely of what may be better is good enough."""
-        return max((step.chance for step in self.steps(best)), default=0.0)
+        """Probability that anything of what may be better is good enough.
+
+        Of the sizes of one kind of cut the most likely one counts, since where it falls short smaller ones do; kinds
+        are taken to be independent.
+        """
+        likeliest: dict[str, float] = {}
+        for step in self.steps(best):
+            likeliest[step.size.cut] = max(step.chance, likeliest.get(step.size.cut, 0.0))
+        return 1.0 - math.prod(1.0 - chance for chance in likeliest.values())
 
     def steps(self, best: float) -> list[Step]:
         """Everything that may be better than the best so far."""

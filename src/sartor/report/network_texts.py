@@ -6,6 +6,7 @@ NETWORK_TEXTS: dict[str, tuple[str, str]] = {
     # Steps
     "prune": ("pruned", "剪枝"),
     "low-rank": ("low rank", "低秩分解"),
+    "zeros": ("zeros in weights", "权重置零"),
     "recover": ("recovered", "恢复训练"),
     "int8-weights": ("int8 weights", "int8 权重"),
     "int4-weights": ("int4 weights", "int4 权重"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from sartor.plan.recipe import RESHAPING
 from sartor.report.curves import validations
 from sartor.report.drawing import COLOURS, Values, axis, finite, frame
 from sartor.report.hover import hover
@@ -15,7 +16,6 @@ from sartor.report.recipes import recipe_words, steps_of_values
 from sartor.report.texts import Language
 from sartor.report.words import known, text
 
-_RESHAPING = ("prune", "low-rank", "recover")
 _SYMBOLS = ("circle", "diamond", "square")  # forms of one network answer nearly alike: their points cover one another
 _ROOM = 0.06  # of the span of an axis, beyond its outermost point
 
@@ -23,7 +23,7 @@ _ROOM = 0.06  # of the span of an axis, beyond its outermost point
 def share_of(candidate: Values) -> float | None:
     """The share of the time that its network was cut to; None where it was not."""
     for step in candidate.get("recipe", {}).get("steps", ()):
-        if step["name"] in _RESHAPING and "time" in step.get("settings", {}):
+        if step["name"] in RESHAPING and "time" in step.get("settings", {}):
             return finite(step["settings"]["time"])
     return None
 
@@ -81,7 +81,7 @@ Form = tuple[str, str, str, bool]
 
 def _form(candidate: Values) -> Form:
     steps = candidate["recipe"]["steps"]
-    stored = steps_of_values(step for step in steps if step["name"] not in _RESHAPING)
+    stored = steps_of_values(step for step in steps if step["name"] not in RESHAPING)
     recovered = any(step["name"] == "recover" for step in steps)
     return str(candidate["model"]), recipe_words(stored, "en"), str(candidate["runtime"]), recovered
 
@@ -131,7 +131,7 @@ def _line(
 
 
 def _form_words(candidate: Values, form: Form, language: Language) -> str:
-    steps = [step for step in candidate["recipe"]["steps"] if step["name"] not in _RESHAPING]
+    steps = [step for step in candidate["recipe"]["steps"] if step["name"] not in RESHAPING]
     words = recipe_words(steps_of_values(steps), language) or "f32"
     how = text("recover" if form[3] else "as_cut", language)
     return f"{words} · {known(form[2], language)}{'，' if language == 'zh' else ', '}{how}"

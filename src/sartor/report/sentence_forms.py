@@ -77,6 +77,13 @@ SENTENCES: tuple[Pair, ...] = (
     ),
     (
         r"Infeasible: (?P<limit>`[^`]+`) cannot be met on this machine: (?P<rest>.+?)\. "
+        r"The nearest that can be met: (?P<name>\S+) of (?P<figure>.+?) by (?P<label>.+)\. "
+        r"With it, change (?P<changes>`[^`]+` to `[^`]+`(?:, (?:and )?`[^`]+` to `[^`]+`)*)\.",
+        "不可行：这台机器无法满足 {limit}：{rest}。"
+        "最接近且可满足的值：{name} 为 {figure}（{label}）。同时，{changes}。",
+    ),
+    (
+        r"Infeasible: (?P<limit>`[^`]+`) cannot be met on this machine: (?P<rest>.+?)\. "
         r"The nearest that can be met: (?P<name>\S+) of (?P<figure>.+?) by (?P<label>.+)\.",
         "不可行：这台机器无法满足 {limit}：{rest}。最接近且可满足的值：{name} 为 {figure}（{label}）。",
     ),
@@ -95,6 +102,15 @@ SENTENCES: tuple[Pair, ...] = (
     ),
 )
 REASONS: tuple[Pair, ...] = (
+    (r"(?P<share>\d+%) of the weights in 8 bits", "{share} 的权重为 8 位"),
+    (r"(?P<count>\d+) activations in 8 bits", "{count} 处激活值为 8 位"),
+    (r"in f32 stay (?P<names>.+)", "保留 f32：{names}"),
+    (r"7-bit weights: this processor's 8-bit sums would saturate", "权重为 7 位：此处理器的 8 位求和会饱和"),
+    (r"(?P<after>\d+) operators in place of (?P<before>\d+)", "算子由 {before} 个减为 {after} 个"),
+    (
+        r"(?P<after>\d+) operators in place of (?P<before>\d+), (?P<count>\d+) of which are attention",
+        "算子由 {before} 个减为 {after} 个，其中 {count} 个为注意力",
+    ),
     (r"on (?P<rows>\d+) untouched rows", "基于 {rows} 行未接触过的数据"),
     (r"measured over fresh launches", "通过多次全新启动测量"),
     (r"the bytes of its model files", "其模型文件的字节数"),

@@ -319,6 +319,7 @@ TEXTS: dict[str, Pair] = {
     "audio-classification": ("audio classification", "音频分类"),
     # Recipes
     "none_step": ("f32, uncompressed", "f32，未压缩"),
+    "fused": ("fused operators", "算子融合"),
     "fp16-weights": ("fp16 weights", "fp16 权重"),
     "int8-dynamic": ("int8 dynamic", "int8 动态量化"),
     "int8-static": ("int8 static", "int8 静态量化"),

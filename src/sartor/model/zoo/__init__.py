@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TOKENS, MASK = "input_ids", "attention_mask"
 SMALLEST_SIDE = 4  # pixels; below this nothing is left after one halving
 LONGEST_TEXT = 512  # tokens
+ATTENTIVE = ("transformer", "vit")
+"""The architectures that have attention."""
 _MULTIPLE = 4  # of the width of attention, which has so many heads
 
 Needs = Literal["numbers", "picture", "text", "text or sequence"]
