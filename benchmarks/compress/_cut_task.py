@@ -14,6 +14,7 @@ from _ready import Ready, Rows, make_ready
 
 from _common import arguments
 from sartor import CompressionStep, Recipe, compress
+from sartor.model.onnx import read_signature
 from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Settings
 from sartor.steps.prepared import Prepared
@@ -27,7 +28,7 @@ _HERE = Path(__file__).parent
 def task_arguments(doc: str | None, training: str) -> argparse.ArgumentParser:
     """Options of a benchmark of one task, whose network is trained for `training` unless told otherwise."""
     parser = arguments(doc)
-    parser.add_argument("--task", choices=["fashion", "cifar10", "efficientnet"], default="fashion")
+    parser.add_argument("--task", choices=["fashion", "cifar10", "efficientnet", "minilm"], default="fashion")
     parser.add_argument("--training", default=training, help="time that the network is trained for")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--results", type=Path, help="also append the JSON line to this file")
@@ -48,14 +49,15 @@ def ready_task(options: argparse.Namespace) -> Iterator[tuple[Ready, Path] | Non
         yield make_ready(source, home / "ready", parse(options.training).value, _HERE), home
 
 
-def pruned_to(ready: Ready, rows: Rows, share: float, to: Path) -> Path:
-    """The network with fewer channels, at a share of its time in f32 in ONNX Runtime.
+def pruned_to(ready: Ready, rows: Rows, share: float, to: Path, cut: str = "channels") -> Path:
+    """The network with fewer channels, or `layers`, at a share of its time in f32 in ONNX Runtime.
 
     Raises:
         CandidateError: it cannot be cut so far.
     """
-    (inputs,) = rows.take("calibrate", CUT_BY).arrays.values()
-    recipe = Recipe((CompressionStep("prune", (("time", share),)),))
+    names = [spec.name for spec in read_signature(ready.model).inputs]
+    inputs = rows.take("calibrate", CUT_BY).renamed(names).trimmed().arrays
+    recipe = Recipe((CompressionStep("prune", (("time", share), ("cut", cut))),))
     return compress(ready.model, recipe, inputs, to).path
 
 
@@ -63,4 +65,4 @@ def answers(path: Path, rows: Prepared) -> Array:
     """(n, classes) scores."""
     session = open_runtime("onnxruntime").load(path, Settings("f32", 2))
     parts = (rows.take(slice(start, start + _ROWS_A_CALL)) for start in range(0, len(rows), _ROWS_A_CALL))
-    return np.concatenate([np.array(session.run(part.arrays)[0]) for part in parts])
+    return np.concatenate([np.array(session.run(part.trimmed().arrays)[0]) for part in parts])

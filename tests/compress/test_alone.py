@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 import sartor
 from sartor.compress.build import build
-from sartor.compress.onnx_file import read_whole
+from sartor.compress.onnx_file import read_whole, write_whole
 from sartor.errors import CandidateError, DataError, InputError, ModelError, OutputError
 from sartor.model.values import ExportedModel
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Settings
 
-from .networks import CLASSES, rows, write_chain, write_residual
+from .networks import CLASSES, rows, write_chain, write_dense, write_residual
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,7 @@ def test_parts_of_an_order_that_none_is_are_refused(network: ExportedModel, tmp_
         (CompressionStep("int8-static", (("calibraton", "minmax"),)), "int8-static with `calibraton`.*`calibration`"),
         (CompressionStep("int8-dynamic", (("scales", "tensr"),)), "int8-dynamic with `scales: tensr`.*channel, tensor"),
         (CompressionStep("fp16-weights", (("group", 3),)), "fp16-weights with `group`.*no setting"),
+        (CompressionStep("recover", (("features", 0),)), "features with the weight 0"),
         (CompressionStep("zeros", (("pattern", "4:2"),)), "zeros in the pattern 4:2.*2:4"),
         (CompressionStep("zeros", (("share", 1.0),)), "zeros in a share of 1.0"),
         (CompressionStep("zeros", (("share", 0.5), ("pattern", "2:4"))), "zeros with a share and a pattern"),
@@ -227,3 +228,29 @@ def _kinds(path: Path) -> set[tuple[str, bool]]:
         for one in read
         if one.data_type != TensorProto.INT32
     }
+
+
+def test_another_network_teaches_and_is_refused_where_it_answers_something_else(
+    network: ExportedModel, tmp_path: Path
+) -> None:
+    """Its answers are those of the next class."""
+    model = read_whole(network.path)
+    for tensor in model.graph.initializer:
+        if tensor.name in ("fc", "fb"):
+            turned = np.roll(numpy_helper.to_array(tensor), 1, axis=0)
+            tensor.CopyFrom(numpy_helper.from_array(turned, tensor.name))
+    teacher = write_whole(model, tmp_path / "teacher.onnx")
+    built = sartor.compress(network.path, "recover", rows(200), tmp_path / "out", teacher=teacher, epochs=20)
+    x = rows(100, seed=3)
+    taught, wanted, before = (
+        open_runtime("onnxruntime").load(path, Settings()).run({"x": x})[0].argmax(1)
+        for path in (built.path, teacher, network.path)
+    )
+    assert np.mean(before == wanted) < 0.1
+    assert np.mean(taught == wanted) > 0.5
+    other = write_dense(tmp_path)
+    with pytest.raises(ModelError, match="a teacher without `x` of shape"):
+        sartor.compress(network.path, "recover", rows(10), tmp_path / "other", teacher=other.path)
+    with pytest.raises(ModelError, match="no file"):
+        sartor.compress(network.path, "recover", rows(10), tmp_path / "other", teacher=tmp_path / "none.onnx")
+    assert not (tmp_path / "other").exists()

@@ -12,11 +12,14 @@ import pytest
 
 from sartor.compress.attention import fuse_attention
 from sartor.compress.build import build
-from sartor.compress.onnx_file import write_whole
+from sartor.compress.layer_times import layer_seconds
+from sartor.compress.layers import layers
+from sartor.compress.onnx_file import SMALLEST_WEIGHT, read_whole, write_whole
 from sartor.model.values import ExportedModel, Signature, TensorSpec
 from sartor.plan.recipe import CompressionStep, Recipe
-from sartor.runtime import open_runtime
+from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Array, Settings
+from sartor.runtime.kernels import kernel_seconds
 from sartor.steps.prepared import Prepared
 
 pytest.importorskip("torch")
@@ -115,3 +118,27 @@ def test_files_in_8_bits_have_it_in_one(network: ExportedModel, step: Compressio
         for path in (network.path, built.path)
     )
     np.testing.assert_allclose(got, before, atol=0.05)
+
+
+@pytest.mark.parametrize("step", [CompressionStep("none"), CompressionStep("int8-static")])
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_the_profile_names_every_layer(
+    runtime: str, step: CompressionStep, network: ExportedModel, tmp_path: Path
+) -> None:
+    """A bias is an operator of its own here, after which OpenVINO names the product that it fuses it into."""
+    given = Prepared(rows(20, 6))
+    built = build(Recipe((step,)), network, runtime, given, tmp_path / "variant")
+    kernels = kernel_seconds(runtime, built.path, Settings(), [given.take(slice(0, 1)).arrays] * 5)
+    products = [one for one in layers(read_whole(network.path)) if one.operator != "Gather"]
+    named = np.isfinite(layer_seconds(products, kernels))
+    assert len(products) == 4 * LAYERS + 1 - (WIDTH * 3 < SMALLEST_WEIGHT)
+    assert named.all(), [kernel.names for kernel in kernels]
+
+
+def test_what_is_fused_in_f32_is_a_candidate_with_one_operator_for_each_attention(
+    network: ExportedModel, tmp_path: Path
+) -> None:
+    given = Prepared(rows(20, 6))
+    built = build(Recipe((CompressionStep("fused"),)), network, "onnxruntime", given, tmp_path / "variant")
+    assert operators(onnx.load(built.path))["MultiHeadAttention"] == LAYERS
+    assert built.notes[0].endswith(f"{LAYERS} of which are attention")

@@ -57,8 +57,8 @@ def error(source: ExportedModel, path: Path, runtime: str) -> float:
 def test_layers_are_products_with_weights_and_know_whose_output_they_read(network: ExportedModel) -> None:
     found = layers(read_whole(network.path))
     assert found == (
-        Layer("c1", "conv1", "Conv", "x", ("a1", "r1"), ""),
-        Layer("c2", "conv2", "Conv", "r1", ("a2", "r2"), "c1"),
+        Layer("c1", "conv1", "Conv", "x", ("a1", "r1"), "", ("relu1",)),
+        Layer("c2", "conv2", "Conv", "r1", ("a2", "r2"), "c1", ("relu2",)),
         Layer("c3", "conv3", "Conv", "r2", ("a3",), "c2"),
         Layer("fc", "gemm", "Gemm", "flat", ("y",), ""),
     )

@@ -25,8 +25,12 @@ from tests.compress.prunable import Drawing
 
 pytest.importorskip("torch")
 
+import torch
+
 from sartor.model.export import export_torch
+from sartor.train.features import Features
 from sartor.train.loop import train
+from sartor.train.onnx_module import OnnxModule
 
 Array = NDArray[Any]
 SHORT = TrainingSettings(epochs=12)
@@ -194,6 +198,37 @@ def test_answers_of_every_form_are_learnt(tmp_path: Path, kind: Kind, outputs: i
     if kind == "classification" and outputs > 1 and not ends:  # adding a number to all logits changes no answer
         teacher, before, after = (logits - logits.mean(1, keepdims=True) for logits in (teacher, before, after))
     assert np.mean((after - teacher) ** 2) < 0.3 * np.mean((before - teacher) ** 2)
+
+
+def test_features_of_the_teacher_are_learnt_beside_its_answers(tmp_path: Path) -> None:
+    apart = {}
+    for weight in (0.0, 1.0):
+        recovery = of_a_table(tmp_path, "classification", 4, features=weight)
+        recover(recovery, ignore)
+        held = {"x": recovery.inputs.arrays["x"][500:]}
+        features = Features(onnx.load(str(recovery.to)), onnx.load(str(recovery.teacher)), held, 1)
+        tensors = {"x": torch.from_numpy(held["x"])}
+        with torch.no_grad():
+            given = OnnxModule(onnx.load(str(recovery.to)), features.names)(tensors["x"])
+            apart[weight] = float(features.distance(given, tensors))
+        teacher, after = (answers(path, held["x"]).argmax(1) for path in (recovery.teacher, recovery.to))
+        assert np.mean(teacher == after) > 0.9
+    assert apart[1.0] < 0.5 * apart[0.0]
+
+
+def test_a_network_with_no_layer_of_its_teacher_says_so(tmp_path: Path) -> None:
+    other = of_a_table(tmp_path, "classification", 10)
+    renamed = onnx.load(str(other.student))
+    for node in renamed.graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                names[place] = name if name in ("x", "y") else f"other {name}"
+    for tensor in renamed.graph.initializer:
+        tensor.name = f"other {tensor.name}"
+    onnx.save(renamed, str(other.student))
+    with pytest.raises(CandidateError, match="no features to learn"):
+        recover(Recovery(**{**vars(other), "features": 0.5}), ignore)
+    assert not other.to.exists()
 
 
 def test_labels_in_real_units_are_learnt(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def compress(
     epochs: int | None = None,
     time_limit_s: float | None = None,
     seed: int = 0,
+    teacher: str | Path | None = None,
 ) -> BuiltVariant:
     """Carry out a recipe on an ONNX file for a runtime, and run the result once.
 
@@ -59,9 +60,11 @@ def compress(
         epochs: of a recovery; None for as many as its data ask for.
         time_limit_s: seconds that a recovery may take; None for no limit.
         seed: of a recovery.
+        teacher: an .onnx file with the model's inputs and outputs, a larger or a better one, whose answers a recovery
+            learns; None for those of the model itself.
 
     Raises:
-        ModelError: no such file, no ONNX file, or weights with NaN or infinity.
+        ModelError: no such file, no ONNX file, a teacher with other inputs or outputs, or weights with NaN or infinity.
         InputError: no such recipe, runtime, kind or setting, or steps in another order.
         DataError: the rows do not fit the model, or the labels do not fit the rows.
         MissingExtraError: a recovery is asked for and torch is not installed.
@@ -84,9 +87,28 @@ def compress(
     prepared = checked_rows(source, prepared, len(prepared))
     learnt, training = _labels(labels, len(prepared), kind, signature), TrainingSettings(epochs, time_limit_s)
     with TemporaryDirectory() as scratch:
-        network, notes = reshape(Given(source, found, runtime, prepared, Path(scratch), learnt, kind, training, seed))
+        given = Given(
+            *(source, found, runtime, prepared, Path(scratch), learnt, kind, training, seed),
+            teacher=None if teacher is None else _teacher(Path(teacher), signature),
+        )
+        network, notes = reshape(given)
         built = build(found.storing, network, runtime, prepared, Path(output))
     return replace(built, changed=True, notes=(*notes, *built.notes))
+
+
+def _teacher(path: Path, student: Signature) -> Path:
+    """The file, once it is known to take and give what the student does."""
+    if not path.is_file():
+        raise ModelError(f"no file {path}", "an .onnx file")
+    signature = read_signature(path)
+    for ours, theirs in ((student.inputs, signature.inputs), (student.outputs[:1], signature.outputs)):
+        names = {spec.name: spec.shape[1:] for spec in theirs}
+        for spec in ours:
+            if names.get(spec.name) != spec.shape[1:]:
+                came = f"a teacher without `{spec.name}` of shape {spec.shape}"
+                raise ModelError(came, "a network with the same inputs and the same first output as the model's")
+    check_finite(path)
+    return path
 
 
 def _named(recipe: Recipe | str, runtime: str) -> Recipe:

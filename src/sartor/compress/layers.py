@@ -36,6 +36,7 @@ class Layer:
         operator: type of its operator.
         activation: name of the tensor that the weight is applied to.
         outputs: names of the tensor that it gives, and of what activations and the like make of that one alone.
+        followers: names of the operators that make the outputs, its own left out.
         after: the layer that its activation is one of the outputs of; empty where there is none.
     """
 
@@ -45,6 +46,7 @@ class Layer:
     activation: str
     outputs: tuple[str, ...]
     after: str
+    followers: tuple[str, ...] = ()
 
 
 def layers(model: ModelProto) -> tuple[Layer, ...]:
@@ -62,8 +64,12 @@ def layers(model: ModelProto) -> tuple[Layer, ...]:
     outputs: dict[str, list[str]] = {}
     for tensor, weight in made.items():
         outputs.setdefault(weight, []).append(tensor)
+    makers = {node.output[0]: node.name for node in model.graph.node if node.output}
     return tuple(
-        Layer(weight, node.name, node.op_type, read, tuple(outputs[weight]), made.get(read, ""))
+        Layer(
+            *(weight, node.name, node.op_type, read, tuple(outputs[weight]), made.get(read, "")),
+            followers=tuple(makers[name] for name in outputs[weight] if name != node.output[0]),
+        )
         for weight, node in firsts.items()
         for read in [next((name for name in node.input[:2] if name != weight), weight)]
     )

@@ -47,7 +47,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "prune": ("time", "importance", "cut", "for"),
     "low-rank": ("time", "for"),
     "zeros": ("share", "pattern"),
-    "recover": ("through", "on"),
+    "recover": ("through", "on", "features"),
     "int8-dynamic": ("scales", "equalise"),
     "int8-static": ("calibration", "bias", "equalise", "activations", "scales"),
     "int8-weights": ("group",),
@@ -77,6 +77,7 @@ class Given:
         kind: what the first output means.
         training: what is fixed of a recovery.
         seed: of gradients and of a recovery.
+        teacher: the file whose answers a recovery learns, where it is another than the source.
     """
 
     source: ExportedModel
@@ -88,6 +89,7 @@ class Given:
     kind: Kind = "classification"
     training: TrainingSettings = field(default_factory=TrainingSettings)
     seed: int = 0
+    teacher: Path | None = None
     threads: int = field(default_factory=lambda: this_machine().cores)
 
     @property
@@ -120,6 +122,9 @@ def check_steps(recipe: Recipe) -> None:
             raise InputError(f"{step.name} to {share} of the time", "a share above 0 and below 1, such as 0.5")
         if step.name == "zeros":
             zeros_of(step)
+        weight = step.setting("features", 1.0)
+        if isinstance(weight, str) or not weight > 0:
+            raise InputError(f"features with the weight {weight}", "a number above 0, such as 0.5")
         last = [one.name for one in recipe.storing.effective]
         if step.setting("through", "") and last != ["int8-static"]:
             raise InputError(f"training through roundings in {recipe.label}", "int8 static as the last step")
@@ -207,7 +212,7 @@ def _recovered(given: Given, network: ExportedModel, step: CompressionStep, to: 
     made = recover(
         Recovery(
             student,
-            given.source.path,
+            given.teacher or given.source.path,
             to,
             given.rows,
             given.labels,
@@ -221,6 +226,7 @@ def _recovered(given: Given, network: ExportedModel, step: CompressionStep, to: 
             shifts=False,
             may_lose=None,
             floor=None,
+            features=float(step.setting("features", 0.0)),
         ),
         lambda progress: None,
     )

@@ -20,20 +20,24 @@ _SEEN_ROWS = 256  # that tell whether a network gives probabilities
 
 
 class Answers(nn.Module):
-    """A network of one output as columns: logits of the classes, or values.
+    """The first output of a network as columns: logits of the classes, or values.
 
     Probabilities become their logarithms, whose softmax they are; one column that stands for two classes becomes two.
+    What else the network gave in its last call is kept in `features`, by name.
     """
 
     def __init__(self, network: nn.Module, form: Form) -> None:
-        """`network` gives a dictionary of one tensor, (rows, columns) or (rows,)."""
+        """`network` gives a dictionary whose first tensor is (rows, columns) or (rows,)."""
         super().__init__()
+        self.features: dict[str, Tensor] = {}
         self.network = network
         self._form = form
 
     def forward(self, *rows: Tensor, **named: Tensor) -> Tensor:
         """What the network takes -> (rows, classes or values)."""
-        (scores,) = self.network(*rows, **named).values()
+        name, *others = tensors = self.network(*rows, **named)
+        self.features = {other: tensors[other] for other in others}
+        scores = tensors[name]
         columns: Tensor = scores.reshape(len(scores), -1)
         if self._form == "values":
             return columns
@@ -44,10 +48,10 @@ class Answers(nn.Module):
 
 
 def form_of(network: nn.Module, kind: Kind, inputs: Prepared, rows: NDArray[np.int64]) -> tuple[Form, int]:
-    """What a network of one output gives, seen on some rows, and how many columns `Answers` makes of it."""
+    """What the first output of a network gives, seen on some rows, and how many columns `Answers` makes of it."""
     with torch.inference_mode():
         seen = call_with(network, tensors_of(inputs.take(rows[:_SEEN_ROWS]).trimmed()), by_name=False)
-    (scores,) = seen.values()
+    scores = next(iter(seen.values()))
     columns = scores.reshape(len(scores), -1).numpy()
     if kind == "regression":
         return "values", columns.shape[1]

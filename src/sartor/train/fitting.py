@@ -243,6 +243,8 @@ def _step(run: _Run, rows: Rows, rate: float) -> float:
     loss = run.objective.loss(outputs, targets)
     if run.teacher is not None:
         loss = run.objective.imitation(outputs, loss, run.teacher.answers(rows, inputs))
+    if run.job.features is not None:
+        loss = loss + run.job.features(run.module, inputs)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.module.parameters(), _LARGEST_GRADIENT)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,15 @@ from sartor.train.values import Kind, Progress, TrainedModel, TrainingJob, Train
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import nn
+    from torch import Tensor, nn
 
+    from sartor.train.answers import Answers
+    from sartor.train.features import Features
     from sartor.train.onnx_module import OnnxModule
 
 
 _ANSWERED_ROWS = 256  # at a time
+_FEATURE_ROWS = 16  # that layers of both networks are compared on before training
 _MOST_PARTS = 64  # of a batch: with larger ones a part is a row or few
 _LEAST_S = 1.0  # that a training is given which begins anew when its time is over
 
@@ -52,6 +55,7 @@ class Recovery:
         shifts: whether pictures are moved by a pixel.
         may_lose: how much worse than the teacher's the validation may end; None for any distance.
         floor: what it must end with; None for anything.
+        features: weight of what layers of the teacher give beside its answers; 0 to learn its answers alone.
         answers: file in which the teacher's answers to the rows wait for other recoveries by it; None keeps none.
     """
 
@@ -70,6 +74,7 @@ class Recovery:
     shifts: bool = False
     may_lose: float | None = None
     floor: float | None = None
+    features: float = 0.0
     answers: Path | None = None
 
 
@@ -147,7 +152,9 @@ def _learn(recovery: Recovery, parts: int, report: Callable[[Progress], None]) -
     from sartor.train.onnx_module import OnnxModule
     from sartor.train.parts import InParts
 
-    network = OnnxModule(_file(recovery.trained_as or recovery.student), [recovery.output])
+    student = _file(recovery.trained_as or recovery.student)
+    features = _features(recovery, student) if recovery.features else None
+    network = OnnxModule(student, [recovery.output, *(features.names if features else ())])
     teacher = Answering(recovery.teacher, recovery.output, recovery.threads)
     taken, imitated = (InParts(one, parts) if parts > 1 else one for one in (network, teacher))
     form, columns = form_of(imitated, recovery.kind, recovery.inputs, recovery.rows)
@@ -165,11 +172,30 @@ def _learn(recovery: Recovery, parts: int, report: Callable[[Progress], None]) -
         recovery.rows,
         shifts=recovery.shifts,
         teacher=lambda: answers,
+        features=None if features is None else _distance(features, recovery.features),
         answers=recovery.answers,
         may_lose=recovery.may_lose,
         floor=recovery.floor,
     )
     return network, train(job, report)
+
+
+def _features(recovery: Recovery, student: ModelProto) -> Features:
+    import onnx
+
+    from sartor.train.features import Features
+    from sartor.train.feeding import tensors_of
+
+    rows = recovery.inputs.take(recovery.rows[:_FEATURE_ROWS]).trimmed()
+    arrays = {name: tensor.numpy() for name, tensor in tensors_of(rows).items()}
+    return Features(student, onnx.load(str(recovery.teacher)), arrays, recovery.threads)
+
+
+def _distance(features: Features, weight: float) -> Callable[[nn.Module, Mapping[str, Tensor]], Tensor]:
+    def distance(module: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+        return weight * features.distance(cast("Answers", module).features, inputs)
+
+    return distance
 
 
 def _file(path: Path) -> ModelProto:

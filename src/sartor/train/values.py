@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sartor.steps.prepared import Prepared
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Kind = Literal["classification", "regression"]
 
@@ -70,6 +70,8 @@ class TrainingJob:
         shifts: whether pictures, (channels, height, width), are moved by a pixel at random.
         output: the output that is trained, where the module gives several; empty for its scores, or the first.
         teacher: makes a module whose answers are learnt beside the labels; None to learn from labels alone.
+        features: how far what the module's layers gave in its last call on some rows is from another network's: a part
+            of the loss. None for the answers alone.
         answers: file in which the teacher's answers to unchanged rows wait for other trainings; None keeps none.
         may_lose: how much worse than the teacher's the validation may end; a training that will not come so close
             is stopped. None stops none.
@@ -89,6 +91,7 @@ class TrainingJob:
     shifts: bool = False
     output: str = ""
     teacher: Callable[[], nn.Module] | None = None
+    features: Callable[[nn.Module, Mapping[str, Tensor]], Tensor] | None = None
     answers: Path | None = None
     may_lose: float | None = None
     floor: float | None = None
