@@ -17,6 +17,7 @@ from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Session, Settings
 
 _MOST = 4  # tensors
+_MASKED = 1e4  # numbers that large are not features, but shut something out
 _ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "HardSwish", "Gelu", "Elu", "PRelu")
 
 Arrays = Mapping[str, Array]
@@ -88,7 +89,8 @@ def _shared(student: ModelProto, teacher: ModelProto, rows: Arrays, threads: int
 
 
 def _comparable(mine: Array, other: Array, rows: int) -> bool:
-    return mine.dtype == np.float32 and mine.shape == other.shape and mine.shape[:1] == (rows,) and other.var() > 0
+    alike = mine.dtype == np.float32 and mine.shape == other.shape and mine.shape[:1] == (rows,)
+    return alike and bool(np.abs(other).max(initial=0.0) < _MASKED) and float(other.var()) > 0
 
 
 def _chosen(nodes: Sequence[NodeProto]) -> tuple[str, ...]:
