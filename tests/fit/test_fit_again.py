@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -16,6 +17,7 @@ from sartor.errors import CandidateError, OutputError
 from sartor.fit.reprove import reprove
 from sartor.fit.trials import Trials
 from sartor.fit.watch import Silent
+from sartor.report.sentences import chinese
 from tests.fit.test_fit_sources import breast_cancer, write_classifier, write_csv, write_tumours
 
 MINUTE = {"time": "2 min"}
@@ -61,6 +63,41 @@ def test_a_changed_metric_is_a_changed_question(folder: Path) -> None:
     assert fit(asked, folder / "out", base=folder).outcome == "met"
     (folder / "again_metric.py").write_text(metric.format(0.5))
     assert "already_answered" not in fit(asked, folder / "out", base=folder).values
+
+
+@pytest.mark.slow
+def test_a_metric_that_is_not_repeatable_is_said_to_be_so(folder: Path) -> None:
+    metric = """
+        import random
+
+        def score(labels, outputs):
+            return float((outputs.argmax(1) == labels).mean()) - 0.01 * random.random()
+    """
+    (folder / "restless_metric.py").write_text(textwrap.dedent(metric))
+    asked = need(require={"restless_metric:score": ">= 0.4"})
+    assert fit(asked, folder / "out", base=folder).outcome == "met"
+    (note,) = read_evidence(folder / "out")["data"]["notes"]
+    assert re.fullmatch(r"restless_metric:score gives values up to 0\.0\d+ apart .*: its intervals are .* wider", note)
+    assert chinese(note)
+
+
+@pytest.mark.slow
+def test_one_seed_gives_the_same_splits_weights_and_answers_twice(tmp_path: Path) -> None:
+    """Which candidates are read, and which is chosen, follows from times, and those are never the same."""
+    asked = need(model="zoo:mlp(width=32)", data="breast-cancer", train={"epochs": 4}, require={})
+    once, again = (tmp_path / name for name in ("once", "again"))
+    for output in (once, again):
+        fit(asked, output, base=tmp_path)
+    first, second = (read_evidence(output) for output in (once, again))
+    assert first["splits"]["hashes"] == second["splits"]["hashes"]
+    assert [c["id"] for c in first["candidates"]] == [c["id"] for c in second["candidates"]]
+    read = [
+        {c["id"].split(".t")[0]: (c["quality"], c["quality_rows"]) for c in each["candidates"] if c["quality"]}
+        for each in (first, second)
+    ]
+    both = read[0].keys() & read[1].keys()
+    assert any("f32" in name for name in both)
+    assert {name: read[0][name] for name in both} == {name: read[1][name] for name in both}
 
 
 def test_limits_that_no_single_candidate_meets_still_leave_a_bundle_and_say_how_far_off(folder: Path) -> None:

@@ -72,7 +72,7 @@ def _common(search: Search) -> dict[str, Any]:
         **_prediction(search),
         "baseline_model": search.baseline,
         "constant_predictor": constant_predictor(search.run),
-        "data": dict(run.description),
+        "data": {**run.description, "notes": [*run.description.get("notes", ()), *search.notes.values()]},
         "splits": {
             "rows": {name: len(run.data.rows(name)) for name in SPLIT_NAMES},
             "dropped": len(splits.dropped),

@@ -273,12 +273,15 @@ def time_files(
     twins: Mapping[Candidate, list[str]],
     learn: Callable[[Candidate, float], None],
     goes_on: Callable[[], bool],
+    *,
+    anew: bool = False,
 ) -> None:
     """Time what is to do, one after another.
 
     Args:
         twins: whose speed each candidate's stands for.
         learn: told of each time, before the next is taken from `todo`.
+        anew: whether what was timed before is timed again.
     """
 
     def spread(candidate: Candidate, status: str, reason: str, seconds: float | None) -> None:
@@ -308,7 +311,8 @@ def time_files(
 
     def fresh() -> Iterator[Variant]:
         for variant in todo:
-            stored = run.trials.find(trial_key("screen", {"candidate": variant.id, **parts(variant)}))
+            key = trial_key("screen", {"candidate": variant.id, **parts(variant)})
+            stored = None if anew else run.trials.find(key)
             if stored is None:
                 yield variant
             else:

@@ -47,6 +47,7 @@ class Search:
         on_hopeful: told of the best so far, with its outputs on select, whenever one more will probably be proved.
         unopened: models that could not be opened or trained, with the reason.
         in_time: whether the search came to its end before the time did.
+        notes: what the report should say of the data and the metric, by what it is about.
         sizes_ended: why no more smaller networks were tried, in one sentence; empty where none was searched for.
     """
 
@@ -58,6 +59,7 @@ class Search:
     baseline_value: float = float("nan")
     unopened: dict[str, str] = field(default_factory=dict)
     in_time: bool = False
+    notes: dict[str, str] = field(default_factory=dict)
     sizes_ended: str = ""
     kept: tuple[str, ...] = ()
     on_hopeful: Callable[[Variant, Source, Array], None] = lambda variant, source, outputs: None
@@ -249,7 +251,8 @@ def _read_baseline(search: Search, source: Source) -> None:
     apart = restlessness(run.need.metric, seen, run.base)
     if apart > 0:
         said = f"{run.need.metric} gives values up to {apart:.3g} apart for the same answers"
-        run.watch.note(f"{said}: its intervals are as much wider")
+        search.notes[run.need.metric] = f"{said}: its intervals are as much wider"
+        run.watch.note(search.notes[run.need.metric])
     run.watch.tried(f"{source.model.name}, uncompressed", f"{run.need.metric} {bounds.value:.4f} on select")
     if not value <= search.baseline_value:
         search.baseline, search.baseline_outputs, search.baseline_value = source.model.name, outputs, value

@@ -143,7 +143,7 @@ def _look(
         CandidateError: it was the last that might have been made.
     """
     step = _cut(forms[0], size)
-    standing = try_candidate(search, source, candidate_in(forms[0], step))
+    standing = try_candidate(search, source, candidate_in(forms[0], step), believed_up_to=known.whole)
     if standing.seconds is None:
         known = known.without(size)
         if not known.sizes:

@@ -102,6 +102,10 @@ SENTENCES: tuple[Pair, ...] = (
     ),
 )
 REASONS: tuple[Pair, ...] = (
+    (
+        r"(?P<name>\S+) gives values up to (?P<apart>\S+) apart for the same answers: its intervals are as much wider",
+        "{name} 对相同的输出给出最多相差 {apart} 的值：其区间相应加宽",
+    ),
     (r"(?P<share>\d+%) of the weights in 8 bits", "{share} 的权重为 8 位"),
     (r"(?P<count>\d+) activations in 8 bits", "{count} 处激活值为 8 位"),
     (r"in f32 stay (?P<names>.+)", "保留 f32：{names}"),
