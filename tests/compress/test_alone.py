@@ -19,7 +19,7 @@ from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES, open_runtime
 from sartor.runtime.base import Settings
 
-from .networks import CLASSES, rows, write_chain, write_dense, write_residual
+from .networks import CLASSES, rows, write_chain, write_residual, write_without_weights
 
 
 @pytest.fixture(scope="module")
@@ -248,8 +248,8 @@ def test_another_network_teaches_and_is_refused_where_it_answers_something_else(
     )
     assert np.mean(before == wanted) < 0.1
     assert np.mean(taught == wanted) > 0.5
-    other = write_dense(tmp_path)
-    with pytest.raises(ModelError, match="a teacher without `x` of shape"):
+    other = write_without_weights(tmp_path)
+    with pytest.raises(ModelError, match="a teacher without `y` of shape"):
         sartor.compress(network.path, "recover", rows(10), tmp_path / "other", teacher=other.path)
     with pytest.raises(ModelError, match="no file"):
         sartor.compress(network.path, "recover", rows(10), tmp_path / "other", teacher=tmp_path / "none.onnx")

@@ -96,8 +96,11 @@ def test_no_row_of_the_data_is_in_the_folder_when_the_fit_is_over(met: tuple[Pat
     assert not (met[0] / ".work" / "data").exists()
 
 
-def test_an_impossible_latency_exits_4_within_30_s_and_names_the_nearest(tmp_path: Path) -> None:
-    need = write_need(tmp_path, QUICK.replace("20 ms", "1 ns"))
+def test_an_impossible_latency_exits_4_within_30_s_and_names_the_nearest_and_what_else_that_would_need(
+    tmp_path: Path,
+) -> None:
+    both = "latency_p99: '<= 1 ns', memory: '<= 30 MB', size: '<= 1 GB'"
+    need = write_need(tmp_path, QUICK.replace('latency_p99: "<= 20 ms"', both))
     begin = time.monotonic()
     ended = run(need, tmp_path / "out")
     assert time.monotonic() - begin < 30
@@ -107,27 +110,24 @@ def test_an_impossible_latency_exits_4_within_30_s_and_names_the_nearest(tmp_pat
     nearest = ended.values["nearest"]
     assert nearest["figure"]["value"] > 1e-9
     assert nearest["candidate"].startswith("mlp")
+    assert [one["limit"] for one in nearest["also"]] == ["memory"]
+    assert nearest["also"][0]["figure"]["value"] > 30e6
     assert "latency_p99" in ended.values["sentence"]
+    assert 'With it, change `memory: "<= 30 MB"` to `memory: "<= ' in ended.values["sentence"]
     assert ended.values["chosen"] is None
 
 
 @pytest.mark.parametrize(
     ("limit", "binding"),
-    [("size: '<= 10 B'", "size"), ("memory: '<= 1 MB'", "memory"), ("throughput: '>= 1e12 /s'", "throughput")],
+    [
+        ("size: '<= 10 B'", "size"),
+        ("memory: '<= 1 MB'", "memory"),
+        pytest.param("throughput: '>= 1e12 /s'", "throughput", marks=pytest.mark.slow),  # a call's floor, as of latency
+    ],
 )
 def test_other_limits_below_a_measured_floor_are_infeasible_too(tmp_path: Path, limit: str, binding: str) -> None:
     ended = run(write_need(tmp_path, QUICK.replace('latency_p99: "<= 20 ms"', limit)), tmp_path / "out")
     assert (ended.code, ended.values["binding"]) == (4, binding)
-
-
-def test_what_else_the_nearest_would_need_is_named_with_it(tmp_path: Path) -> None:
-    both = "latency_p50: '<= 1 ns', memory: '<= 30 MB', size: '<= 1 GB'"
-    ended = run(write_need(tmp_path, QUICK.replace('latency_p99: "<= 20 ms"', both)), tmp_path / "out")
-    assert (ended.code, ended.values["binding"]) == (4, "latency_p50"), ended.said
-    also = ended.values["nearest"]["also"]
-    assert [one["limit"] for one in also] == ["memory"]
-    assert also[0]["figure"]["value"] > 30e6
-    assert 'With it, change `memory: "<= 30 MB"` to `memory: "<= ' in ended.values["sentence"]
 
 
 def test_a_size_that_every_built_candidate_exceeds_is_infeasible(tmp_path: Path) -> None:
