@@ -26,7 +26,7 @@ from sartor.units import format_value
 SHRINKS_FOR = ("latency", "throughput")
 """What a Need minimises, so that smaller networks are tried."""
 _FASTER_FORM = 0.95  # of the time in the form that sizes are looked at in, for which they are looked at in another
-_WORTH = 5e-5  # seconds of a call; below it calls take the time and not arithmetic
+_WORTH = 2e-5  # seconds of a call; below it calls take the time and not arithmetic
 _LOOK_SECONDS, _LOOK_ROWS = 6.0, 3000  # of a look: cutting, building and timing, and rows read by most
 _MUCH = 4.0  # of what may be lost, where a training was given up and nothing was read
 _PASSES = 4.0  # of a row: forward, two products backward, and the teacher's share
