@@ -49,11 +49,10 @@ def shrink(search: Search) -> None:
         if not forms or (forms[0].seconds or 0.0) < _WORTH:
             continue
         run.watch.phase(f"{source.model.name}: smaller networks")
-        try:
-            _search(search, source, forms)
-        except CandidateError as error:
-            run.watch.note(f"{source.model.name}: no smaller network: {error}")
-            search.board.refusals.append(Refusal(f"pruning {source.model.name}", str(error)))
+        refused = _search_by_forms(search, source, forms)
+        if refused:
+            run.watch.note(f"{source.model.name}: no smaller network: {refused}")
+            search.board.refusals.append(Refusal(f"pruning {source.model.name}", refused))
 
 
 def _promising(search: Search) -> list[Source]:
@@ -76,6 +75,22 @@ def _cut(form: Standing, size: Size) -> CompressionStep:
         return CompressionStep("low-rank", (time, stored))
     how = ("importance", IMPORTANCE) if size.cut == "channels" else ("cut", "layers")
     return CompressionStep("prune", (time, how, stored))
+
+
+def _search_by_forms(search: Search, source: Source, forms: list[Standing]) -> str:
+    """Cut by the times of layers in the fastest form, or where nothing can be made by those in the next; else why not.
+
+    A call in one runtime may be overhead, whatever is cut, where in another it is arithmetic.
+    """
+    refused = ""
+    for lead in forms:
+        try:
+            _search(search, source, [lead, *(form for form in forms if form is not lead)])
+        except CandidateError as error:
+            refused = refused or str(error)
+        else:
+            return ""
+    return refused
 
 
 def _search(search: Search, source: Source, forms: list[Standing]) -> None:
