@@ -134,6 +134,10 @@ def _asked(run: Run) -> Asked:
     return Asked(speed_only, *min(bounds)) if bounds else Asked(speed_only)
 
 
+def _steps(candidate: Candidate) -> list[str]:
+    return [step.name for step in candidate.recipe.effective]
+
+
 class _Files:
     """Files of one model by the candidate that runs them, built when first asked for."""
 
@@ -150,7 +154,8 @@ class _Files:
         if file is None:
             return None
         for one in ids:
-            if self._board[one].size_bytes is None:
+            alike = _steps(self._board[one].candidate) == _steps(candidate)  # fp16 is as fast as f32, and smaller
+            if alike and self._board[one].size_bytes is None:
                 self._board.update(one, size_bytes=file.size_bytes, notes=file.notes)
         return replace(file, candidate=candidate)
 

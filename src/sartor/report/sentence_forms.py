@@ -143,6 +143,10 @@ REASONS: tuple[Pair, ...] = (
         "预测为 {figure}，而另一设置实测 {best}：未计时",
     ),
     (
+        r"predicted (?P<figure>.+\]), and one that is almost sure to be proved took (?P<best>.+): not timed",
+        "预测为 {figure}，而一个几乎必定得到证明的候选实测 {best}：未计时",
+    ),
+    (
         r"predicted (?P<figure>.+\]), and the uncompressed model took (?P<best>.+): not timed",
         "预测为 {figure}，而未压缩模型实测 {best}：未计时",
     ),
@@ -192,6 +196,21 @@ REASONS: tuple[Pair, ...] = (
         r"OpenVINO quantizes activations ahead of time only; int8 static serves it",
         "OpenVINO 只支持提前量化激活；请用 int8 静态量化",
     ),
+    (
+        r"OpenVINO fuses operators, those of attention as well, while it loads a file",
+        "OpenVINO 在加载文件时会自行融合算子，包括注意力",
+    ),
+    (
+        r"unsupported: nothing to fuse: (?P<count>\d+) operators stay as they are",
+        "不支持：没有可融合的算子：{count} 个算子保持原样",
+    ),
+    (
+        r"unsupported: no branch can be left out: no sum x \+ f\(x\) has f\(x\) in the shape of x",
+        "不支持：没有可去掉的分支：没有 f(x) 与 x 形状相同的和 x + f(x)",
+    ),
+    (r"shape policy buckets in (?P<runtime>\w+)", "{runtime} 的形状策略：分桶"),
+    (r"nothing is compiled per shape: padding would only add work", "不会按形状编译：填充只会增加计算量"),
+    (r"rows of (?P<model>\S+) differ in length", "{model} 的各行长度不同"),
     (r"(?P<cpu>.+) has no vector instructions for 8-bit products", "{cpu} 没有用于 8 位乘积的向量指令"),
     (r"(?P<model>.+) has a symbolic size beside the batch", "{model} 除批大小外还有符号维度"),
     (r"all rows of (?P<model>.+) have one shape", "{model} 的所有行形状相同"),

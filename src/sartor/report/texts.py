@@ -16,13 +16,13 @@ TEXTS: dict[str, Pair] = {
     "switch": ("Language", "语言"),
     "contents": ("Contents", "目录"),
     "needs_script": (
-        "The pictures need JavaScript; every number in them also stands in the tables.",
-        "图表需要 JavaScript；图中的每个数字也都列在表格里。",
+        "The pictures need JavaScript; the numbers of candidates and limits also stand in the tables.",
+        "图表需要 JavaScript；候选与约束的数字也都列在表格里。",
     ),
     "drawing": ("Drawing the picture…", "正在绘图……"),
     "not_drawn": (
-        "This browser is too old to draw the picture; every number in it also stands in the tables.",
-        "浏览器版本过旧，无法绘图；图中的每个数字也都列在表格里。",
+        "This browser is too old to draw the picture; the numbers of candidates and limits also stand in the tables.",
+        "浏览器版本过旧，无法绘图；候选与约束的数字也都列在表格里。",
     ),
     # Verdict
     "verdict": ("Verdict", "结论"),
@@ -143,8 +143,9 @@ TEXTS: dict[str, Pair] = {
         "图中各点为中位数；针对其他分位数的约束画在该分位数应处的位置。",
     ),
     "without_latency": (
-        "{count} candidates have no latency, since they could not be built or run; they stand in the table.",
-        "{count} 个候选未能构建或运行，因此没有延迟数据；它们列在下表中。",
+        "{count} candidates have no latency: they were not worth timing, or could not be built or run. The table says "
+        "why.",
+        "{count} 个候选没有延迟数据：不值得计时，或未能构建或运行。原因见下表。",
     ),
     "axis_latency": ("median latency of one call (log)", "单次调用的中位延迟（对数）"),
     "axis_quality": ("{metric} on select", "{metric}（select 划分）"),
@@ -164,11 +165,13 @@ TEXTS: dict[str, Pair] = {
         "Predicted from the network’s operators before anything was built, by a calibration of this machine on "
         "{networks} networks. Of the {timed} that were timed, half were off by less than {median}, the worst by "
         "{worst}; {inside} lie in their interval. On networks that it had not seen, the calibration was off by "
-        "{before} (median).",
+        "{before} (median). A reason names the prediction as it was by then, corrected by what had been timed.",
         "预测在构建之前由网络的算子得出，依据本机以 {networks} 个网络所作的校准。在已计时的 {timed} 个候选中，"
-        "半数误差小于 {median}，最大为 {worst}；{inside} 个落在区间内。对未见过的网络，该校准的误差中位数为 {before}。",
+        "半数误差小于 {median}，最大为 {worst}；{inside} 个落在区间内。对未见过的网络，该校准的误差中位数为 {before}。"
+        "原因栏中的预测是当时的值，已按先前的计时修正。",
     ),
     "quality": ("Quality", "质量"),
+    "on_rows": ("{rows} select rows", "{rows} 行 select 数据"),
     "file_size": ("Size", "大小"),
     "at_this_point": ("at this point", "位于此点"),
     "close": ("Close", "关闭"),
@@ -186,6 +189,12 @@ TEXTS: dict[str, Pair] = {
         "已在 select 上读取质量；优先选择了其他候选",
     ),
     "why_zero": ("the reference of every speed-up", "所有加速比的基准"),
+    "quality_how": (
+        "Quality is read on as many select rows as it takes to judge a candidate, so that values of few rows and of "
+        "many stand side by side. Drops are judged on the same rows of the uncompressed model, row by row.",
+        "质量只读取足以作出判断的 select 行数，因此行数不同的数值会并列出现；"
+        "下降量是与未压缩模型在相同的行上逐行比较得出的。",
+    ),
     "screen_how": (
         "The interval of a quick launch is assumed, a factor of {factor} to both sides; recipes with the same "
         "operators share one. Times of quick launches are compared with each other, not with those over fresh "
