@@ -146,6 +146,8 @@ def reshape(given: Given) -> tuple[ExportedModel, tuple[str, ...]]:
 
 
 def _pruned(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
+    """Requires rows. Ensures fewer channels, heads or hidden units, of layers that take a share of their time. Changes
+    the network; with `cut: layers` see `_shortened`."""
     if step.setting("cut", "channels") == "layers":
         return _shortened(given, network, step, to)
     model = read_whole(network.path)
@@ -175,6 +177,7 @@ def _pruned(given: Given, network: ExportedModel, step: CompressionStep, to: Pat
 
 
 def _shortened(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
+    """Requires rows and residual branches. Ensures fewer of these, in a share of their time. Changes the network."""
     found = shorten(
         read_whole(network.path),
         example_rows(given.rows),
@@ -188,12 +191,14 @@ def _shortened(given: Given, network: ExportedModel, step: CompressionStep, to: 
 
 
 def _low_rank(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
+    """Requires rows. Ensures thinner layers in a share of a call's time. Changes the network."""
     rows = given.rows.take(slice(0, CALIBRATION_ROWS))
     found = lower_ranks(network, rows, _share(step), Bench(given.runtime, given.settings, given.scratch))
     return _written(found.model, network, to), f", {len(found.ranks)} layers in parts"
 
 
 def _thinned(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
+    """Requires nothing. Ensures the same operators with zeros in their weights. Changes weights only."""
     made = sparsify(read_whole(network.path), zeros_of(step))
     before, after = (compressed_size(model) for model in (read_whole(network.path), made))
     zipped = f"zipped {format_value(before, 'B')} -> {format_value(after, 'B')}"
@@ -202,6 +207,7 @@ def _thinned(given: Given, network: ExportedModel, step: CompressionStep, to: Pa
 
 
 def _recovered(given: Given, network: ExportedModel, step: CompressionStep, to: Path) -> tuple[ExportedModel, str]:
+    """Requires rows and torch. Ensures the same operators, no worse on the rows held back. Changes weights only."""
     student, trained_as, through = network.path, None, str(step.setting("through", ""))
     if through:
         (storing,) = given.recipe.storing.effective
