@@ -47,7 +47,7 @@ def test_an_int8_file_that_loses_too_much_keeps_its_sensitive_layers(fitted: Pat
     assert whole
     assert all(c["status"] == "rejected" for c in whole), "the fixture must break int8"
     partly = [c for c in found if kept(c)]
-    # Where int8 is hardly faster than f32 on this machine, or bf16 is nearly as fast and exact, there is nothing to gain.
+    # Where int8 is hardly faster than f32 here, or bf16 is nearly as fast and exact, there is nothing to gain.
     timed = [c for c in found if not c["recipe"]["steps"] and c["latency"]]
     has_bf16 = any(c["settings"]["precision"] == "bf16" for c in timed)
     plain = min(c["latency"]["value"] for c in timed)
