@@ -274,6 +274,16 @@ def test_every_type_of_tritons_client_has_its_name() -> None:
     assert {name: datatype_of(name) for name in DTYPES} == {name: np_to_triton_dtype(np.dtype(name)) for name in DTYPES}
 
 
+def test_whole_numbers_on_both_sides_of_2_to_the_63_stay_whole() -> None:
+    """numpy alone would read them as fractions."""
+    found = from_numbers("x", [0, 2**63 + 1], [2], "uint64")
+    assert found.tolist() == [0, 2**63 + 1]
+    with pytest.raises(InputError, match="beyond INT64"):
+        from_numbers("x", [0, 2**63], [2], "int64")
+    with pytest.raises(InputError, match="holds fractions"):
+        from_numbers("x", [0.5, 2**63], [2], "uint64")
+
+
 def test_numbers_out_of_json_may_be_nested_or_flat() -> None:
     flat = from_numbers("x", [1, 2, 3, 4], [2, 2], "float32")
     nested = from_numbers("x", [[1, 2], [3, 4]], [2, 2], "float32")

@@ -78,6 +78,8 @@ def from_numbers(name: str, data: Any, shape: Sequence[int], dtype: str) -> Arra
         return _texts(given.ravel().tolist(), name, shape)
     _check_count(name, given.size, shape)
     kind = np.dtype(dtype)
+    if kind.kind in "iu" and given.dtype.kind == "f":
+        given = _whole(data, given)
     allowed = {"b": "b", "f": "iuf"}.get(kind.kind, "iu")
     if given.dtype.kind not in allowed:
         raise InputError(f"`data` of input `{name}` holds {_shown(given)}", f"values of {datatype_of(dtype)}")
@@ -86,6 +88,13 @@ def from_numbers(name: str, data: Any, shape: Sequence[int], dtype: str) -> Arra
     if not (np.isfinite(array).all() if kind.kind == "f" else np.array_equal(array, given)):
         raise InputError(f"`data` of input `{name}` is beyond {datatype_of(dtype)}", f"values of {datatype_of(dtype)}")
     return array.reshape(shape)
+
+
+def _whole(data: Any, given: Array) -> Array:
+    """Whole numbers as such where all are: numpy reads a list of some below and some above 2**63 as fractions."""
+    numbers = np.asarray(data, dtype=object)
+    above = all(type(number) is int and 0 <= number < 2**64 for number in numbers.flat)
+    return numbers.astype(np.uint64) if above else given
 
 
 def to_bytes(array: Array) -> bytes:
