@@ -47,12 +47,12 @@ def test_an_int8_file_that_loses_too_much_keeps_its_sensitive_layers(fitted: Pat
     assert whole
     assert all(c["status"] == "rejected" for c in whole), "the fixture must break int8"
     partly = [c for c in found if kept(c)]
-    # Where int8 is hardly faster than f32 here, or bf16 is nearly as fast and exact, there is nothing to gain.
-    timed = [c for c in found if not c["recipe"]["steps"] and c["latency"]]
-    has_bf16 = any(c["settings"]["precision"] == "bf16" for c in timed)
-    plain = min(c["latency"]["value"] for c in timed)
-    if min(c["latency"]["value"] for c in whole) < 0.6 * plain and not has_bf16:
-        assert partly
+    # Where int8 is hardly faster than f32 on this machine, there is nothing to gain.
+    plain = min(c["latency"]["value"] for c in found if not c["recipe"]["steps"] and c["latency"])
+    if min(c["latency"]["value"] for c in whole) < 0.6 * plain:
+        # In bf16 the whole network may be as fast as int8 with one layer in f32, and as exact; that is said.
+        said = [r["why"] for r in read_evidence(fitted / "out")["refusals"] if "layers in f32: " in r["what"]]
+        assert partly or any("no faster than what will probably be proved" in why for why in said)
     for candidate in partly:
         assert "c3" in kept(candidate), "what reads the outlier"
         assert len(kept(candidate)) < 9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,10 +74,8 @@ def compress(
     path = Path(model)
     if not path.is_file():
         raise ModelError(f"no file {path}", "an .onnx file", "models of other kinds are exported by `fit`")
-    if runtime not in RUNTIMES:
-        raise InputError(f"unknown runtime `{runtime}`", ", ".join(RUNTIMES), nearest(runtime, RUNTIMES))
-    if kind not in get_args(Kind):
-        raise InputError(f"unknown kind `{kind}`", ", ".join(get_args(Kind)), nearest(kind, get_args(Kind)))
+    _check_known("runtime", runtime, [*RUNTIMES])
+    _check_known("kind", kind, get_args(Kind))
     found, signature = _named(recipe, runtime), read_signature(path)
     check_buildable(found.storing, runtime, this_machine(), Path(output))
     check_finite(path)
@@ -94,6 +92,11 @@ def compress(
         network, notes = reshape(given)
         built = build(found.storing, network, runtime, prepared, Path(output))
     return replace(built, changed=True, notes=(*notes, *built.notes))
+
+
+def _check_known(what: str, name: str, allowed: Sequence[str]) -> None:
+    if name not in allowed:
+        raise InputError(f"unknown {what} `{name}`", ", ".join(allowed), nearest(name, allowed))
 
 
 def _teacher(path: Path, student: Signature) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sartor.compress.calibration import pieces
 from sartor.compress.onnx_file import write_whole
+from sartor.model.onnx import with_outputs
 from sartor.model.values import ExportedModel
 from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Settings
@@ -47,17 +48,6 @@ def channel_peaks(model: ModelProto, source: ExportedModel, rows: Prepared, tens
     for name, table in _tables(model, source, rows, tensors):
         peaks[name] = np.maximum(peaks[name], np.abs(table).max(axis=0))
     return peaks
-
-
-def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
-    """A copy of a file whose only outputs are these tensors, in this order."""
-    from onnx import ModelProto, ValueInfoProto
-
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.extend(ValueInfoProto(name=name) for name in tensors)  # the runtime infers their types
-    return copy
 
 
 def _tables(

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sartor.compress.channel_statistics import with_outputs
 from sartor.compress.onnx_file import read_whole, write_whole
+from sartor.model.onnx import with_outputs
 from sartor.runtime.base import Array
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from sartor.compress.applicable import recipes, why_not
 from sartor.compress.onnx_file import may_attend
 from sartor.machine.device import Machine
 from sartor.model.values import Model, Signature
-from sartor.model.zoo import ATTENTIVE
+from sartor.model.zoo import architecture_of
 from sartor.need import Need
 from sartor.plan.calibrated import arithmetic_of
 from sartor.plan.candidates import Candidate, Option, Plan, RowShapes, enumerate_candidates
@@ -67,7 +67,7 @@ def looks_attentive(model: Model) -> bool:
     if model.kind == "onnx" and model.path is not None:
         return may_attend(model.path)
     if model.kind == "zoo":
-        return model.reference.removeprefix("zoo:").startswith(ATTENTIVE)
+        return architecture_of(model.reference).attends
     return model.kind != "sklearn"
 
 

@@ -162,9 +162,9 @@ def _reads_text(model: Model) -> bool:
 
 
 def _zoo_needs(model: Model) -> str:
-    from sartor.model.zoo import ARCHITECTURES
+    from sartor.model.zoo import architecture_of
 
-    return ARCHITECTURES[model.reference.removeprefix("zoo:").partition("(")[0].strip()].needs
+    return architecture_of(model.reference).needs
 
 
 def _made_up_text(names: tuple[str, ...], length: int) -> Prepared:

@@ -23,7 +23,7 @@ from sartor.fit.files import find_sensitivities, layer_times
 from sartor.fit.search import Search
 from sartor.fit.stages import Source
 from sartor.fit.trying import fastest_likely, lost_share, try_candidate
-from sartor.plan.candidates import Candidate
+from sartor.plan.candidates import Candidate, Refusal
 from sartor.plan.mixed import MixedLayer, cheapest_kept, converted, error_left, expected_seconds
 from sartor.plan.recipe import CompressionStep, Recipe
 from sartor.runtime import RUNTIMES
@@ -156,10 +156,13 @@ def _refine(search: Search, source: Source, lossy: Standing) -> None:
         expected = (lossy.seconds or 0.0) + expected_seconds(trade.found, kept, trade.conversion)
         best = fastest_likely(search)
         if expected > _GAIN * best:
-            run.watch.note(
-                f"{len(names)} layers in f32 would take about {format_value(expected, 's')}: no faster than what "
-                f"will probably be proved, {format_value(best, 's')}"
+            why = (
+                f"would take about {format_value(expected, 's')}: no faster than what will probably be proved, "
+                f"{format_value(best, 's')}"
             )
+            refused = Refusal(f"{source.model.name} in {lossy.candidate.runtime}, layers in f32: {len(names)}", why)
+            run.watch.note(f"{refused.what}: {why}")
+            search.board.add((), (refused,))
             return
         trade.tried.add(names)
         (step,) = lossy.candidate.recipe.effective

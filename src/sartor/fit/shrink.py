@@ -116,7 +116,6 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
             began = run.clock.spent()
             known, forms = _look(search, source, forms, known, step.size)
             known = known.took(run.clock.spent() - began)
-            _say_what_stays_whole(search, source, known)
         else:
             run.watch.phase(
                 f"{source.model.name}: cut to {step.size.share:.0%} of its time ({step.size.cut}) and trained back; "
@@ -128,11 +127,10 @@ def _search(search: Search, source: Source, forms: list[Standing]) -> None:
     run.watch.note(search.sizes_ended)
 
 
-def _say_what_stays_whole(search: Search, source: Source, known: Shrinking) -> None:
+def _say_what_stays_whole(search: Search, source: Source) -> None:
     """Operators whose channels nothing is known of stay as they are, and the rest is cut."""
-    if any(size.cut == "channels" for size in known.seen):
-        refused = importance_of(search.run, source, IMPORTANCE)["refused"]
-        search.board.add((), (Refusal(f"channels in {source.model.name}", said) for said in refused))
+    refused = importance_of(search.run, source, IMPORTANCE)["refused"]
+    search.board.add((), (Refusal(f"channels in {source.model.name}", said) for said in refused))
 
 
 def _better_and_chance(search: Search, known: Shrinking) -> str:
@@ -164,6 +162,8 @@ def _look(
         if not known.sizes:
             raise CandidateError("failed", standing.why)
         return known, forms
+    if size.cut == "channels":
+        _say_what_stays_whole(search, source)
     known = known.look(size, standing.seconds, lost_share(search, standing))
     if not standing.likely:
         return known, forms

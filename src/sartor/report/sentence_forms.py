@@ -208,6 +208,14 @@ REASONS: tuple[Pair, ...] = (
         r"unsupported: no branch can be left out: no sum x \+ f\(x\) has f\(x\) in the shape of x",
         "不支持：没有可去掉的分支：没有 f(x) 与 x 形状相同的和 x + f(x)",
     ),
+    (
+        r"(?P<model>\S+) in (?P<runtime>\w+), layers in f32: (?P<count>\d+)",
+        "{model}，{runtime}，保留 f32 的层数：{count}",
+    ),
+    (
+        r"would take about (?P<figure>.+): no faster than what will probably be proved, (?P<best>.+)",
+        "预计用时约 {figure}：不快于很可能得到证明的方案（{best}）",
+    ),
     (r"shape policy buckets in (?P<runtime>\w+)", "{runtime} 的形状策略：分桶"),
     (r"nothing is compiled per shape: padding would only add work", "不会按形状编译：填充只会增加计算量"),
     (r"rows of (?P<model>\S+) differ in length", "{model} 的各行长度不同"),

@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from onnx import ModelProto, NodeProto, ValueInfoProto, helper, save
+from onnx import ModelProto, NodeProto, helper, save
 from torch import Tensor
 
 from sartor.errors import CandidateError
+from sartor.model.onnx import with_outputs
 from sartor.runtime import open_runtime
 from sartor.runtime.base import Array, Session, Settings
 
@@ -66,12 +67,8 @@ class Features:
 
 def _session(model: ModelProto, outputs: Sequence[str], threads: int) -> Session:
     """A session that gives these tensors of a file."""
-    observed = ModelProto()
-    observed.CopyFrom(model)
-    del observed.graph.output[:]
-    observed.graph.output.extend(ValueInfoProto(name=name) for name in outputs)  # the runtime infers their types
     with TemporaryDirectory(prefix="sartor-") as scratch:
-        save(observed, str(Path(scratch) / "observed.onnx"))
+        save(with_outputs(model, outputs), str(Path(scratch) / "observed.onnx"))
         return open_runtime("onnxruntime").load(Path(scratch) / "observed.onnx", Settings("f32", threads))
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 TOKENS, MASK = "input_ids", "attention_mask"
 SMALLEST_SIDE = 4  # pixels; below this nothing is left after one halving
 LONGEST_TEXT = 512  # tokens
-ATTENTIVE = ("transformer", "vit")
-"""The architectures that have attention."""
 _MULTIPLE = 4  # of the width of attention, which has so many heads
 
 Needs = Literal["numbers", "picture", "text", "text or sequence"]
@@ -42,11 +40,12 @@ class Knob:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One row of the zoo: its knobs and what rows it needs."""
+    """One row of the zoo: its knobs, what rows it needs, and whether it has attention."""
 
     knobs: Mapping[str, Knob]
     needs: Needs
     summary: str
+    attends: bool = False
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -82,6 +81,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         },
         needs="picture",
         summary="vision Transformer with the mean over its patches",
+        attends=True,
     ),
     "transformer": Architecture(
         {
@@ -90,6 +90,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         },
         needs="text",
         summary="Transformer encoder over texts, with the mean over their tokens",
+        attends=True,
     ),
     "gru": Architecture(
         {
@@ -100,6 +101,11 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         summary="gated recurrent units over texts, (steps, features) or spectrograms, with the mean over time",
     ),
 }
+
+
+def architecture_of(reference: str) -> Architecture:
+    """The row of a reference such as `zoo:cnn(width=32)`, which was opened before."""
+    return ARCHITECTURES[reference.removeprefix("zoo:").partition("(")[0].strip()]
 
 
 def check(name: str, knobs: Mapping[str, int]) -> dict[str, int]:
